@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from build_teaching import MODULES
 
-from mmsim.lessons.card import Card
+from mmsim.lessons import COURSE
+from mmsim.lessons.tally import cards_of
 
 
 @pytest.fixture(autouse=True)
 def open_cards():
-    for card in (card for module in MODULES.values() for card in vars(module).values()):
-        if isinstance(card, Card) and (card.stored is not None or card.problem or card.state.hints):
+    for card in (card for lesson in COURSE for card in cards_of(lesson)):
+        if card.stored is not None or card.problem or card.state.hints:
             card.forget()

@@ -14,21 +14,17 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
-from build_teaching import MODULES, ready
 from views.svg_rules import readable
 
-from mmsim.lessons import FOLDER, _say_which_cell, made_by
+from mmsim.lessons import COURSE, _say_which_cell, made_by
 from mmsim.lessons.activity import State
 from mmsim.lessons.card import Card, quiz
 from mmsim.lessons.form import failed, noted, options, passed
+from mmsim.lessons.tally import cards_of
 from mmsim.lessons.wording import reason
 from mmsim.views.show import marked
 from mmsim.widgets.card import box_of
 from mmsim.widgets.console import Console
-
-
-def cards_of(module):
-    return [card for card in vars(module).values() if isinstance(card, Card)]
 
 
 def kind(card):
@@ -38,7 +34,7 @@ def kind(card):
     return given if chosen else card.key
 
 
-CARDS = {f"{name}.{card.name}": card for name, m in MODULES.items() for card in cards_of(m)}
+CARDS = {f"{lesson.name}.{c.name}": c for lesson in COURSE for c in cards_of(lesson)}
 KINDS = {kind(card): card for card in CARDS.values() if card.asks}
 
 
@@ -114,12 +110,12 @@ ODD = {
 }
 
 each_card = pytest.mark.parametrize("card", CARDS.values(), ids=CARDS)
-each_lesson = pytest.mark.parametrize("name", MODULES)
+each_lesson = pytest.mark.parametrize("lesson", COURSE, ids=lambda lesson: lesson.name)
 
 
-def texts(name, kind):
+def texts(lesson, kind):
     """All cells of a kind in the student edition."""
-    cells = build.edition(FOLDER / f"{name}.md", "student").cells
+    cells = build.edition(lesson, "student").cells
     return "\n\n".join(cell.source for cell in cells if cell.cell_type == kind)
 
 
@@ -127,38 +123,40 @@ def texts(name, kind):
 
 
 @each_lesson
-def test_every_card_stands_in_the_text_once_and_behind_what_it_needs(name):
-    order = re.findall(r"\blesson\.(\w+)", texts(name, "code"))
-    for card in cards_of(MODULES[name]):
-        cell = f"mmsim/lessons/{name}.md needs one python cell with the line lesson.{card.name}"
+def test_every_card_stands_in_the_text_once_and_behind_what_it_needs(lesson):
+    order = re.findall(r"\blesson\.(\w+)", texts(lesson, "code"))
+    for card in cards_of(lesson):
+        cell = (
+            f"mmsim/lessons/{lesson.name}.md needs one python cell with the line lesson.{card.name}"
+        )
         assert order.count(card.name) == 1, cell
-        assert card.key == ".".join(filter(None, (name, card.name, card.which)))
+        assert card.key == ".".join(filter(None, (lesson.name, card.name, card.which)))
         assert all(order.index(need.name) < order.index(card.name) for need in card.needs)
 
 
 @each_lesson
-def test_the_solution_edition_answers_every_card_rightly(name):
+def test_the_solution_edition_answers_every_card_rightly(lesson):
     """As it is stored; nbval runs it and compares."""
-    (stored,) = build.EDITIONS["solution"].glob(f"*_{name}.ipynb")
+    stored = build.EDITIONS["solution"] / f"{lesson.stem}.ipynb"
     outputs = [o for c in nbformat.read(stored, as_version=4).cells for o in c.get("outputs", ())]
     shown = [output["data"]["text/plain"] for output in outputs if "data" in output]
-    for card in cards_of(MODULES[name]):
+    for card in cards_of(lesson):
         line = "● " + repr(card).splitlines()[0][2:]
         assert any(text.startswith(line) for text in shown), line
     assert not [text for text in shown if text.startswith("○") or "✘" in text]
 
 
 @each_lesson
-def test_no_sentence_that_is_always_shown_answers_a_card(name):
+def test_no_sentence_that_is_always_shown_answers_a_card(lesson):
     """No sentence names a part together with its answer, and no question holds its outcome.
 
     Outcomes of one or two characters stand everywhere, and are not looked for."""
-    cards = cards_of(MODULES[name])
+    cards = cards_of(lesson)
     asked = [f"{card.headline}\n{card.text}\n{card.form}" for card in cards]
-    always = "\n\n".join([texts(name, "markdown"), *asked])
+    always = "\n\n".join([texts(lesson, "markdown"), *asked])
     sentences = re.split(r"(?<=[.:?!])\s+|\n\n|\n[-|]", always)
     for card in (card for card in cards if card.outcome is not None):
-        true = ready(card).outcome()
+        true = card.opened().outcome()
         for part, value in (true if isinstance(true, dict) else {card.headline: true}).items():
             if not isinstance(value, bool) and len(str(value)) > 2:
                 told = [s for s in sentences if names(s, part) and names(s, value)]
@@ -200,7 +198,7 @@ def test_a_card_from_its_question_to_its_answer(card, monkeypatch):
                 assert all(plain(str(value)).lower() in text.lower() for value in values)
     assert card.single or len(card.parts) != 1  # a single question takes its value without a name
     if card.parts:
-        right = ready(card)._read(card.right())
+        right = card.opened()._read(card.right())
         for part, choice in box.choices.items():
             value = right if card.single else right[part]
             typed = isinstance(choice, w.Text) and not isinstance(value, str)
@@ -233,7 +231,7 @@ def test_a_card_from_its_question_to_its_answer(card, monkeypatch):
 
 @pytest.mark.parametrize("card", KINDS.values(), ids=lambda card: card.key)
 def test_any_object_is_answered_with_a_sentence(card):
-    ready(card)
+    card.opened()
     for name, odd in ODD.items():
         for answer in (odd, dict.fromkeys(card.parts, odd)) if card.parts else (odd,):
             card.forget()
