@@ -185,3 +185,4 @@ def test_a_wrong_answer_meets_a_reason_and_then_how_it_is(card, answer, first, s
 def test_another_right_answer_is_right(card, answer, told):
     assert told in said(card, answer)
     assert card.settled
+    assert card.opened().stored is None
