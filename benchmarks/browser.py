@@ -15,8 +15,8 @@ import nbformat
 
 from benchmarks import Result
 
-TESTS = Path(__file__).resolve().parents[1] / "tests"
-sys.path[:0] = [str(TESTS), str(TESTS / "browser")]
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests" / "browser")]
 
 KEYS = 15
 CELLS = {
@@ -64,7 +64,7 @@ async ([root, seen]) => {
 
 def browser() -> list[Result]:
     """Median of fifteen keys for each; empty, with a note, without a browser."""
-    from tool_rule import find_browser
+    from browsers import find_browser
 
     program = find_browser()
     if program is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import getpass
+import itertools
 import json
 import os
 import random
@@ -22,32 +23,27 @@ from views.svg_rules import references_are_defined, texts_fit, texts_stand_apart
 
 from mmsim import progress
 from mmsim.cli import main
+from mmsim.lessons import COURSE
 from mmsim.lessons import capstone_and_recall as last
 from mmsim.lessons import the_report as lesson
 from mmsim.lessons import v2_is_not_the_end as double
 from mmsim.lessons import who_holds_this_page as holds
 from mmsim.lessons import you_are_the_scheduler as game
-from mmsim.lessons.card import Card
 from mmsim.lessons.form import options
+from mmsim.lessons.tally import cards_of
 from mmsim.progress import ANSWER_MAX, FILE, LOCK, NUMBERS, SESSION, read
 from mmsim.views.show import as_text, marked
 from mmsim.widgets.card import CardBox
 
-LESSONS = {"the_report": lesson, "who_holds_this_page": holds, "you_are_the_scheduler": game}
-LESSONS |= {"capstone_and_recall": last, "v2_is_not_the_end": double}
+MODULES = (lesson, holds, game, last, double)
+CARDS = {one.name: cards_of(one) for one in COURSE if one.module in MODULES}
 ANSWERED = ("first", "first_text", "right", "last", "text", "unlocked")
 KILLS = int(os.environ.get("MMSIM_KILLS", "3"))  # 200 when it matters
 
 
-def cards_of(*names):
-    return [
-        card for name in names for card in vars(LESSONS[name]).values() if isinstance(card, Card)
-    ]
-
-
 def another_kernel():
     """As if the lessons had just been imported."""
-    for card in cards_of(*LESSONS):
+    for card in itertools.chain(*CARDS.values()):
         card.about(card.which)
 
 
@@ -97,7 +93,7 @@ def test_nothing_is_kept_or_read_where_nobody_has_opened_a_notebook(file, monkey
 
 @pytest.mark.parametrize("name", ["the_report", "who_holds_this_page", "you_are_the_scheduler"])
 def test_a_reopened_lesson_shows_every_answer(file, name):
-    cards = [c for c in cards_of(name) if not c.asks or not progress.packed(c.right())[1]]
+    cards = [c for c in CARDS[name] if not c.asks or not progress.packed(c.right())[1]]
     for card in (card for card in cards if card.asks):
         [need.answer(need.right()) for need in card.needs]
         assert card.answer(card.right()).settled
@@ -377,10 +373,10 @@ def handed_in(tmp_path_factory):
             patch.setenv(SESSION, str(own / "lesson.ipynb"))
             patch.chdir(folder)
             another_kernel()
-            for card in cards_of("the_report", "capstone_and_recall"):
+            for card in CARDS["the_report"] + CARDS["capstone_and_recall"]:
                 choices = {part: options(allowed) for part, allowed in card.parts.items()}
                 if choices and all(choices.values()):
-                    [need.solved() for need in card.needs]
+                    card.opened()
                     for _ in range(number):
                         card.next_hint()
                     card.answer({part: c[number % len(c)] for part, c in choices.items()})

@@ -83,8 +83,8 @@ def test_an_entry_says_what_comes_next_with_numbers_of_its_lesson(lesson):
 def test_a_wrong_answer_of_the_key_is_taken_and_wrong(lesson):
     for name, hand in build.SOURCE["cards"][lesson.name].items():
         for answer in hand.get("wrong", {}):
-            card = build.ready(CARDS[lesson.name, name])
-            given = parsed(card, answer, build.MODULES[lesson.name])
+            card = CARDS[lesson.name, name].opened()
+            given = parsed(card, answer, lesson.module)
             problem, reply = card.answer(given).problem, card.reply()
             card.forget()
             told = f"docs/teaching/source.toml, {name}: {answer!r} is"
@@ -179,7 +179,8 @@ def test_every_card_and_vote_that_a_page_names_is_there(page):
 
 def test_each_vote_has_one_right_choice_and_numbers_of_its_lesson():
     votes = PAGES["votes"].split("\n## ")[1:]
-    assert f"{['', *'1234567', 'eight', 'nine'][len(votes)]} questions" in PAGES["README"]
+    assert len(votes) == 9
+    assert "nine questions" in PAGES["README"]
     for vote in votes:
         assert vote.count("✔") == 1
         place, card = re.search(r"Answered by (\d\d) `(\w+)`", vote).groups()

@@ -152,6 +152,14 @@ def test_a_benchmark_finds_what_it_measures():
         assert callable(getattr(importlib.import_module(f"benchmarks.{module}"), name))
 
 
+@pytest.mark.parametrize("name", ["browser", "spin"])
+def test_a_benchmark_without_its_tool_says_that_nothing_was_measured(name, monkeypatch, capsys):
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setenv("MMSIM_CHROMIUM", "/nowhere/chrome")
+    assert getattr(importlib.import_module(f"benchmarks.{NAMES[name]}"), name)() == []
+    assert "nothing measured" in capsys.readouterr().out
+
+
 def test_the_baseline_of_the_search_finds_the_same_states():
     race = split_race(released="1", order=1)
     assert count_states(race, 1_000) == race.explore().states

@@ -12,18 +12,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+from browsers import find_browser
 
 ROOT = Path(__file__).parent.parent
 NODE_MODULES = ROOT / ".node-test" / "node_modules"
-ON_A_MAC = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", ON_A_MAC)
-
-
-def find_browser() -> str | None:
-    """The path of a Chromium-like browser: MMSIM_CHROMIUM alone if it is set, else a usual name."""
-    named = os.environ.get("MMSIM_CHROMIUM")
-    paths = (shutil.which(name) for name in ([named] if named else BROWSERS))
-    return next((path for path in paths if path), None)
 
 
 def has_package(name: str) -> bool:

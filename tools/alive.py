@@ -10,7 +10,6 @@ The static form of a card stays on the page, for whoever has no JavaScript.  Bes
 from __future__ import annotations
 
 import gc
-import importlib
 import itertools
 import json
 import math
@@ -230,11 +229,9 @@ def solution(name: str, cells: list[Any]) -> str:
 
 def live(card: Card, solutions: list[Any]) -> dict[str, Any]:
     """A card as JSON."""
-    for need in card.needs:
-        need.solved()
     card.outcome = remembered(card.outcome) if card.outcome else None
     card.judge = remembered(card.judge) if card.judge else None
-    card.forget()
+    card.opened()
     found = {
         "name": card.name,
         "needs": [need.name for need in card.needs],
@@ -261,13 +258,12 @@ def live(card: Card, solutions: list[Any]) -> dict[str, Any]:
 def enliven(notebook: Any) -> None:
     """Put into the stored output of each card what it says and shows without a kernel."""
     name = Path(notebook.metadata.mmsim.source).stem
-    lesson = importlib.import_module(f"mmsim.lessons.{name}")
-    stem = next(one.stem for one in COURSE if one.name == name)
-    solutions = nbformat.read(SOLUTIONS / f"{stem}.ipynb", as_version=4).cells
+    lesson = next(lesson for lesson in COURSE if lesson.name == name)
+    solutions = nbformat.read(SOLUTIONS / f"{lesson.stem}.ipynb", as_version=4).cells
     output = None
     for cell in notebook.cells:
         match = re.search(r"^lesson\.(\w+)", cell.source.strip().rpartition("\n")[2])
-        card = getattr(lesson, match[1], None) if match else None
+        card = getattr(lesson.module, match[1], None) if match else None
         if cell.cell_type == "code" and isinstance(card, Card):
             output = cell.outputs[-1].data
             data = json.dumps(live(card, solutions), ensure_ascii=False, separators=(",", ":"))

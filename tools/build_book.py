@@ -21,16 +21,14 @@ from pathlib import Path
 
 import nbformat
 import pandas  # noqa: F401  here, and not in each process that makes a lesson
+from alive import enliven
+from build_teaching import table
+
+import mmsim
+from mmsim.lessons import COURSE
+from mmsim.scenarios import SCENARIOS
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
-
-from alive import enliven  # noqa: E402
-
-import mmsim  # noqa: E402
-from mmsim.lessons import COURSE  # noqa: E402
-from mmsim.scenarios import SCENARIOS  # noqa: E402
-
 DOCS, MM = ROOT / "docs", ROOT / "mmsim" / "mm"
 # file of the project -> page of the book
 PAGES = {
@@ -108,14 +106,6 @@ def prose(text: str) -> str:
     parts = text.split("`")
     parts[::2] = [re.sub(r"([*_<\[])", r"\\\1", part) for part in parts[::2]]
     return "`".join(parts)
-
-
-def table(head: list[str], rows: list[list[str]]) -> str:
-    """A table in Markdown."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(
-        f"| {' | '.join(cell.replace('|', '&#124;') for cell in row)} |" for row in lines
-    )
 
 
 def name_page() -> str:

@@ -16,7 +16,6 @@ from top to bottom; what is stored is the same on every machine."""
 
 from __future__ import annotations
 
-import importlib
 import os
 import re
 import sys
@@ -29,27 +28,20 @@ import jupytext
 import nbformat
 from nbclient import NotebookClient
 
+from mmsim.datafiles import write_whole
+from mmsim.lessons import COURSE, STATIONS, Lesson, number
+from mmsim.lessons.card import Card
+from mmsim.progress import SESSION
+from mmsim.views.show import as_html
+from mmsim.views.svg import INK, LINE, MARKED, MUTED, PANEL, Picture, Svg
+
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = ROOT / "notebooks"
-sys.path.insert(0, str(ROOT))
-
-from mmsim.datafiles import write_whole  # noqa: E402
-from mmsim.lessons import COURSE, STATIONS, number  # noqa: E402
-from mmsim.lessons.card import Card  # noqa: E402
-from mmsim.progress import SESSION  # noqa: E402
-from mmsim.views.show import as_html  # noqa: E402
-from mmsim.views.svg import INK, LINE, MARKED, MUTED, PANEL, Picture, Svg  # noqa: E402
-
 CELL_SECONDS_MAX = 60
 EDITIONS = {"student": NOTEBOOKS, "solution": NOTEBOOKS / "solutions"}
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 FILLED = re.compile(r"\{\{(.+?)\}\}")
-
-
-def stem(source: Path) -> str:
-    """The name of a source's notebooks, without `.ipynb`."""
-    return f"{number(source.stem)}_{source.stem}"
 
 
 def strip(here: Collection[str], seen: Collection[str]) -> Picture:
@@ -70,12 +62,10 @@ def strip(here: Collection[str], seen: Collection[str]) -> Picture:
     return Picture(svg.render(), words)
 
 
-def heading(source: Path) -> str:
+def heading(lesson: Lesson) -> str:
     """The title of a lesson, how long it takes, and where on the way of the bug it is."""
-    place = [lesson.name for lesson in COURSE].index(source.stem)
-    lesson = COURSE[place]
     here = lesson.here or STATIONS
-    seen = {station for earlier in COURSE[:place] for station in earlier.here}
+    seen = {station for earlier in COURSE[: COURSE.index(lesson)] for station in earlier.here}
     core = ", on the short way through the course" if lesson.core else ""
     title = f"# {number(lesson.name)} · {lesson.title}"
     return f"{title}\n\n*{lesson.minutes} minutes{core}.* {as_html(strip(here, seen))}\n\n"
@@ -90,13 +80,12 @@ def linked(text: str) -> str:
     return text
 
 
-def next_lesson(source: Path) -> str:
+def next_lesson(lesson: Lesson) -> str:
     """The line that leads on, if the text has none of its own; nothing after the last lesson."""
-    texts = [lesson for lesson in COURSE if lesson.text.exists()]
-    place = [lesson.name for lesson in texts].index(source.stem) + 1
-    if place == len(texts) or "**Next:**" in source.read_text(encoding="utf-8"):
+    later = [one for one in COURSE[COURSE.index(lesson) + 1 :] if one.text.exists()]
+    if not later or "**Next:**" in lesson.text.read_text(encoding="utf-8"):
         return ""
-    return f"\n\n**Next:** lesson {number(texts[place].name)}, *{texts[place].title}*."
+    return f"\n\n**Next:** lesson {number(later[0].name)}, *{later[0].title}*."
 
 
 def filled(text: str, cards: ModuleType) -> str:
@@ -131,12 +120,12 @@ def slide_type(code: str | None, cards: ModuleType) -> str:
     return "slide" if code is None or card else "-"
 
 
-def edition(source: Path, which: str) -> Any:
+def edition(lesson: Lesson, which: str) -> Any:
     """The notebook of one edition, not executed, with everything in it that could differ fixed."""
-    cards = importlib.import_module(f"mmsim.lessons.{source.stem}")
+    cards = lesson.module
     other = "student" if which == "solution" else "solution"
     cells = []
-    parts = jupytext.read(source).cells
+    parts = jupytext.read(lesson.text).cells
     if parts[0].cell_type == "code":
         parts.insert(0, nbformat.v4.new_markdown_cell())
     for cell in parts:
@@ -151,8 +140,8 @@ def edition(source: Path, which: str) -> Any:
             made = nbformat.v4.new_markdown_cell
             text = filled(text, cards)
             text = text.replace("<details>", "<details open>") if which == "solution" else text
-            text = (text if cells else heading(source) + text).strip()
-            text = linked(text + (next_lesson(source) if cell is parts[-1] else ""))
+            text = (text if cells else heading(lesson) + text).strip()
+            text = linked(text + (next_lesson(lesson) if cell is parts[-1] else ""))
         code = text if cell.cell_type == "code" else None
         metadata = {"slideshow": {"slide_type": slide_type(code, cards)}}
         new = made(text, metadata=metadata | ({"tags": tags} if tags else {}))
@@ -161,7 +150,7 @@ def edition(source: Path, which: str) -> Any:
     metadata = {
         "kernelspec": KERNEL,
         "language_info": {"name": "python"},
-        "mmsim": {"edition": which, "source": source.relative_to(ROOT).as_posix()},
+        "mmsim": {"edition": which, "source": lesson.text.relative_to(ROOT).as_posix()},
     }
     return nbformat.v4.new_notebook(cells=cells, metadata=metadata)
 
@@ -187,13 +176,13 @@ def execute(notebook: Any) -> None:
             output.get("data", {}).pop("image/png", None)
 
 
-def sources(names: list[str]) -> list[Path]:
-    """The sources of these lessons, or of all; a name is that of the notebook or of the module."""
-    found = [lesson.text for lesson in COURSE if lesson.text.exists()]
-    chosen = [path for path in found if not names or {stem(path), path.stem} & {*names}]
-    missing = sorted(set(names) - {name for path in chosen for name in (stem(path), path.stem)})
+def named(names: list[str]) -> list[Lesson]:
+    """These lessons, or all that have a text; a name is that of the notebook or of the module."""
+    found = [lesson for lesson in COURSE if lesson.text.exists()]
+    chosen = [lesson for lesson in found if not names or {lesson.stem, lesson.name} & {*names}]
+    missing = sorted({*names} - {name for one in chosen for name in (one.stem, one.name)})
     if missing:
-        there = ", ".join(map(stem, found))
+        there = ", ".join(lesson.stem for lesson in found)
         raise SystemExit(f"no lesson {', '.join(missing)}; there are: {there}")
     return chosen
 
@@ -203,13 +192,13 @@ def main() -> None:
     # The same library everywhere: a colour map of the terminal must not end up in an output.
     os.environ["NO_COLOR"] = "1"
     os.environ.pop(SESSION, None)  # nobody's answers are read, also if a notebook starts this
-    for source in sources(sys.argv[1:]):
+    for lesson in named(sys.argv[1:]):
         for which, folder in EDITIONS.items():
-            notebook = edition(source, which)
+            notebook = edition(lesson, which)
             execute(notebook)
             text = nbformat.writes(notebook, version=4) + "\n"
-            write_whole(folder / f"{stem(source)}.ipynb", text.encode())
-            print(f"{which:9} {folder.name}/{stem(source)}.ipynb: {len(notebook.cells)} cells")
+            write_whole(folder / f"{lesson.stem}.ipynb", text.encode())
+            print(f"{which:9} {folder.name}/{lesson.stem}.ipynb: {len(notebook.cells)} cells")
 
 
 if __name__ == "__main__":

@@ -9,34 +9,26 @@ key.md, objectives.md, glossary.md and notation.md, and of all pages one to prin
 
 from __future__ import annotations
 
-import importlib
 import re
-import sys
 import tomllib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import build_lessons
 from markdown_it import MarkdownIt
+
+from mmsim import errno
+from mmsim.datafiles import write_whole
+from mmsim.lessons import COURSE, Lesson, number, tally
+from mmsim.lessons.card import Card
+from mmsim.lessons.form import ONLY, options, said
+from mmsim.mm.versions import VERSIONS
+from mmsim.scenarios import SCENARIOS
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ROOT / "docs" / "teaching"
-sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
-
-import build_lessons  # noqa: E402
-
-from mmsim import errno  # noqa: E402
-from mmsim.datafiles import write_whole  # noqa: E402
-from mmsim.lessons import COURSE, Lesson, number  # noqa: E402
-from mmsim.lessons.card import Card  # noqa: E402
-from mmsim.lessons.form import ONLY, options, said  # noqa: E402
-from mmsim.mm.versions import VERSIONS  # noqa: E402
-from mmsim.scenarios import SCENARIOS  # noqa: E402
-
 SOURCE: dict[str, Any] = tomllib.loads((PAGES / "source.toml").read_text(encoding="utf-8"))
-MODULES = {
-    lesson.name: importlib.import_module(f"mmsim.lessons.{lesson.name}") for lesson in COURSE
-}
 MADE = "*`make teaching` makes this page. Edit `source.toml` or the lesson instead.*"
 PRINTED = "README 90-minutes half-day day votes rubrics room after key objectives glossary notation"
 STYLE = """
@@ -66,18 +58,9 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def cards_of(lesson: Lesson) -> list[Card]:
     """The cards of a lesson in the order of its text."""
-    found = [card for card in vars(MODULES[lesson.name]).values() if isinstance(card, Card)]
-    there = {card.name: card for card in found}
+    there = {card.name: card for card in tally.cards_of(lesson)}
     names = re.findall(r"\blesson\.(\w+)", lesson.text.read_text(encoding="utf-8"))
     return [there[name] for name in dict.fromkeys(names) if name in there]
-
-
-def ready(card: Card) -> Card:
-    """The card as if nothing had been answered but what it needs."""
-    for need in card.needs:
-        need.solved()
-    card.forget()
-    return card
 
 
 def right(lesson: Lesson, card: Card) -> str:
@@ -89,7 +72,7 @@ def right(lesson: Lesson, card: Card) -> str:
         found = re.search(rf'"solution"\]\nlesson\.{card.name}\((.+)\)(?:  # .*)?\n```', text)
         hint = card.hints[-1] if card.hints else "see the solutions"
         return f"`{found[1]}`" if found else hint
-    answer = ready(card)._read(card.right())
+    answer = card.opened()._read(card.right())
     judged = not any(line.startswith("Noted:") for line in card.answer(answer).reply())
     card.forget()
     if not judged:
@@ -155,7 +138,7 @@ def objectives() -> str:
 
 def rows_of(lesson: Lesson, head: str) -> list[list[str]]:
     """The rows of the table of two columns in a lesson's text that begins with this head."""
-    text = build_lessons.filled(lesson.text.read_text(encoding="utf-8"), MODULES[lesson.name])
+    text = build_lessons.filled(lesson.text.read_text(encoding="utf-8"), lesson.module)
     found = re.search(rf"^\| {head} \|\n\| --- .*\n((?:\|.*\n)+)", text, re.MULTILINE)
     return [line[2:-2].split(" | ", 1) for line in found[1].splitlines()] if found else []
 

@@ -47,12 +47,12 @@ from __future__ import annotations
 
 from mmsim.constants import MIGRATE_PASSES
 from mmsim.lessons.card import Card
-from mmsim.scenarios import make
+from mmsim.scenarios import vfio_map
 
 
 def refusals() -> int:
     """How many splits `v2` counts as refused, if the holder never lets go."""
-    run = make("vfio_map", "v2", {{}}).run()
+    run = vfio_map("v2").run()
     return run.last.world.vmstat["thp_split_page_failed"]
 
 

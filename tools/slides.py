@@ -18,16 +18,13 @@ from typing import Any
 
 import mistune
 import nbformat
+from browsers import find_browser
 from bs4 import BeautifulSoup
 from playwright.sync_api import sync_playwright
 
+from mmsim.lessons import COURSE, Lesson
+
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
-
-from tool_rule import find_browser  # noqa: E402
-
-from mmsim.lessons import COURSE, Lesson  # noqa: E402
-
 CORE = [lesson for lesson in COURSE if lesson.core]
 LEFT_OUT = ("What this model leaves out", "Further reading", "Words", "More to try")
 NAME = re.compile(r"^lesson\.(\w+)", re.MULTILINE)

@@ -6,9 +6,11 @@ In a notebook, importing this lets a cell that was run out of order say which on
 
 from __future__ import annotations
 
+import importlib
 import re
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
 FOLDER = Path(__file__).resolve().parent
@@ -37,6 +39,11 @@ class Lesson(NamedTuple):
     def text(self) -> Path:
         """The file of its text, which need not be there yet."""
         return FOLDER / f"{self.name}.md"
+
+    @property
+    def module(self) -> ModuleType:
+        """The module of its cards."""
+        return importlib.import_module(f"mmsim.lessons.{self.name}")
 
 
 COURSE = (

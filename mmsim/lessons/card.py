@@ -72,6 +72,13 @@ class Card(Activity):
             self.note = problem or self.note
         self._open()
 
+    def opened(self) -> Card:
+        """The card as if nothing had been answered but what it needs."""
+        for need in self.needs:
+            need.solved()
+        self.forget()
+        return self
+
     def _open(self) -> None:
         self.state = State()
         self.problem = ""

@@ -5,13 +5,12 @@ release say, it is told what was answered, and not what is right."""
 
 from __future__ import annotations
 
-import importlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from mmsim.errors import shown
-from mmsim.lessons import COURSE, number
+from mmsim.lessons import COURSE, Lesson, number
 from mmsim.lessons.card import Card
 from mmsim.lessons.form import ONLY, options, said
 from mmsim.progress import Book, Entry
@@ -31,13 +30,18 @@ VALUES_MAX, VALUE_MAX = 6, 40
 Known = Mapping[str, Card]
 
 
+def cards_of(lesson: Lesson) -> list[Card]:
+    """The cards of a lesson, in the order of its module."""
+    return [card for card in vars(lesson.module).values() if isinstance(card, Card)]
+
+
 def cards() -> dict[str, Card]:
     """Every card of the course that asks something, by its key."""
     return {
         f"{lesson.name}.{card.name}": card
         for lesson in COURSE
-        for card in vars(importlib.import_module(f"mmsim.lessons.{lesson.name}")).values()
-        if isinstance(card, Card) and card.asks
+        for card in cards_of(lesson)
+        if card.asks
     }
 
 

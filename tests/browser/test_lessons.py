@@ -1,4 +1,4 @@
-"""Lessons as a learner meets them: first screen, cards, a stepper, sliders, a text, the game."""
+"""Lessons as a learner meets them: first screen, cards, sliders, a text, the game."""
 
 from __future__ import annotations
 
@@ -112,28 +112,6 @@ def test_the_bug_is_seen_and_answers_are_judged_and_come_back(lab):
     expect(box.get_by_role("button", name="Store")).to_be_hidden()
     box.get_by_role("button", name="Change my answer").click()
     expect(box.locator(".mod-active")).to_have_text(["starts", "does not start", "starts"])
-
-
-def test_predict_step_and_go_back(lab):
-    lab.copy("04_migrate_or_split.ipynb")
-    lab.run_all()
-    card = lab.card("The holder comes right after the check")
-    choose(card, ("514", "513"))
-    expect(card.get_by_text("you said 514 · it was 514")).to_be_visible()
-    picture = card.locator(PICTURE).first
-    expect(picture).to_contain_text("step 0 of 25")
-    handle, back = card.get_by_role("slider"), card.get_by_role("button", name="Back")
-    for step in (1, 2):
-        handle.press("ArrowRight")
-        expect(picture).to_contain_text(f"step {step} of 25")
-    expect(picture).to_contain_text("1025")
-    for step in (1, 0):
-        back.click()
-        expect(picture).to_contain_text(f"step {step} of 25")
-    expect(back).to_be_disabled()
-    handle.press("End")
-    expect(picture).to_contain_text("step 25 of 25")
-    expect(card.get_by_text("does not start")).to_be_visible()
 
 
 def test_turn_the_knobs_of_a_host_and_paste(lab):

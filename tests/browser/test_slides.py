@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 
 import pytest
 import slides
 
-from mmsim.lessons.card import Card
+from mmsim.lessons.tally import cards_of
 
 each_lesson = pytest.mark.parametrize("lesson", slides.CORE, ids=lambda lesson: lesson.stem)
 CUT = """[...document.querySelectorAll("section")].filter(s => s.scrollHeight > s.clientHeight
@@ -19,8 +18,7 @@ CUT = """[...document.querySelectorAll("section")].filter(s => s.scrollHeight > 
 @each_lesson
 def test_a_question_comes_first_and_its_answer_next(lesson):
     made = slides.slides(lesson)
-    module = importlib.import_module(f"mmsim.lessons.{lesson.name}")
-    asked = [card for card in vars(module).values() if isinstance(card, Card) and card.asks]
+    asked = [card for card in cards_of(lesson) if card.asks]
     kinds = [kind for kind, *_ in made]
     assert kinds.count("card") == len(asked)
     for at, (kind, heading, *rest) in enumerate(made):

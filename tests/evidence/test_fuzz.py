@@ -8,7 +8,6 @@ the matter of test_mutations.py, whose texts are used here, too."""
 from __future__ import annotations
 
 import contextlib
-import importlib
 import json
 import os
 import random
@@ -28,9 +27,8 @@ from mmsim.evidence.diagnose import explain, read
 from mmsim.evidence.kernel_runs import COMPARED, compare_file
 from mmsim.evidence.pasted import load
 from mmsim.evidence.vectors import check_file
-from mmsim.lessons import COURSE
 from mmsim.lessons.activity import State
-from mmsim.lessons.card import Card
+from mmsim.lessons.tally import cards
 from mmsim.scenarios import SCENARIOS, SMALL, make
 from mmsim.views import diagnosis
 from mmsim.views.memory import machine
@@ -84,12 +82,7 @@ def answered(text):
         assert card.problem or card.reply()
 
 
-CARDS = {
-    f"{lesson.name}.{card.name}": card
-    for lesson in COURSE
-    for card in vars(importlib.import_module(f"mmsim.lessons.{lesson.name}")).values()
-    if isinstance(card, Card) and card.parts
-}
+CARDS = {name: card for name, card in cards().items() if card.parts}
 
 
 # -- what they read when nobody has damaged it

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from build_teaching import MODULES
 
+from mmsim.lessons import COURSE
 from mmsim.lessons.activity import State
-from mmsim.lessons.card import Card
+from mmsim.lessons.tally import cards_of
 
 
 @pytest.fixture(autouse=True)
 def open_cards():
-    for card in (card for module in MODULES.values() for card in vars(module).values()):
-        if isinstance(card, Card) and (card.state != State() or card.problem):
+    for card in (card for lesson in COURSE for card in cards_of(lesson)):
+        if card.state != State() or card.problem:
             card.forget()

@@ -14,21 +14,17 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
-from build_teaching import MODULES, ready
 from views.svg_rules import readable
 
-from mmsim.lessons import FOLDER, _say_which_cell, made_by
+from mmsim.lessons import COURSE, _say_which_cell, made_by
 from mmsim.lessons.activity import State
 from mmsim.lessons.card import Card, quiz
-from mmsim.lessons.form import ONLY, failed, noted, options, passed
+from mmsim.lessons.form import failed, noted, options, passed
+from mmsim.lessons.tally import cards_of
 from mmsim.lessons.wording import reason
 from mmsim.views.show import marked
-from mmsim.widgets.card import CardBox, box_of
+from mmsim.widgets.card import box_of
 from mmsim.widgets.console import Console
-
-
-def cards_of(module):
-    return [card for card in vars(module).values() if isinstance(card, Card)]
 
 
 def kind(card):
@@ -38,7 +34,7 @@ def kind(card):
     return given if chosen else card.key
 
 
-CARDS = {f"{name}.{card.name}": card for name, m in MODULES.items() for card in cards_of(m)}
+CARDS = {f"{lesson.name}.{c.name}": c for lesson in COURSE for c in cards_of(lesson)}
 KINDS = {kind(card): card for card in CARDS.values() if card.asks}
 
 
@@ -114,12 +110,12 @@ ODD = {
 }
 
 each_card = pytest.mark.parametrize("card", CARDS.values(), ids=CARDS)
-each_lesson = pytest.mark.parametrize("name", MODULES)
+each_lesson = pytest.mark.parametrize("lesson", COURSE, ids=lambda lesson: lesson.name)
 
 
-def texts(name, kind):
+def texts(lesson, kind):
     """All cells of a kind in the student edition."""
-    cells = build.edition(FOLDER / f"{name}.md", "student").cells
+    cells = build.edition(lesson, "student").cells
     return "\n\n".join(cell.source for cell in cells if cell.cell_type == kind)
 
 
@@ -127,38 +123,40 @@ def texts(name, kind):
 
 
 @each_lesson
-def test_every_card_stands_in_the_text_once_and_behind_what_it_needs(name):
-    order = re.findall(r"\blesson\.(\w+)", texts(name, "code"))
-    for card in cards_of(MODULES[name]):
-        cell = f"mmsim/lessons/{name}.md needs one python cell with the line lesson.{card.name}"
+def test_every_card_stands_in_the_text_once_and_behind_what_it_needs(lesson):
+    order = re.findall(r"\blesson\.(\w+)", texts(lesson, "code"))
+    for card in cards_of(lesson):
+        cell = (
+            f"mmsim/lessons/{lesson.name}.md needs one python cell with the line lesson.{card.name}"
+        )
         assert order.count(card.name) == 1, cell
-        assert card.key == ".".join(filter(None, (name, card.name, card.which)))
+        assert card.key == ".".join(filter(None, (lesson.name, card.name, card.which)))
         assert all(order.index(need.name) < order.index(card.name) for need in card.needs)
 
 
 @each_lesson
-def test_the_solution_edition_answers_every_card_rightly(name):
+def test_the_solution_edition_answers_every_card_rightly(lesson):
     """As it is stored; nbval runs it and compares."""
-    (stored,) = build.EDITIONS["solution"].glob(f"*_{name}.ipynb")
+    stored = build.EDITIONS["solution"] / f"{lesson.stem}.ipynb"
     outputs = [o for c in nbformat.read(stored, as_version=4).cells for o in c.get("outputs", ())]
     shown = [output["data"]["text/plain"] for output in outputs if "data" in output]
-    for card in cards_of(MODULES[name]):
+    for card in cards_of(lesson):
         line = "● " + repr(card).splitlines()[0][2:]
         assert any(text.startswith(line) for text in shown), line
     assert not [text for text in shown if text.startswith("○") or "✘" in text]
 
 
 @each_lesson
-def test_no_sentence_that_is_always_shown_answers_a_card(name):
+def test_no_sentence_that_is_always_shown_answers_a_card(lesson):
     """No sentence names a part together with its answer, and no question holds its outcome.
 
     Outcomes of one or two characters stand everywhere, and are not looked for."""
-    cards = cards_of(MODULES[name])
+    cards = cards_of(lesson)
     asked = [f"{card.headline}\n{card.text}\n{card.form}" for card in cards]
-    always = "\n\n".join([texts(name, "markdown"), *asked])
+    always = "\n\n".join([texts(lesson, "markdown"), *asked])
     sentences = re.split(r"(?<=[.:?!])\s+|\n\n|\n[-|]", always)
     for card in (card for card in cards if card.outcome is not None):
-        true = ready(card).outcome()
+        true = card.opened().outcome()
         for part, value in (true if isinstance(true, dict) else {card.headline: true}).items():
             if not isinstance(value, bool) and len(str(value)) > 2:
                 told = [s for s in sentences if names(s, part) and names(s, value)]
@@ -200,7 +198,7 @@ def test_a_card_from_its_question_to_its_answer(card, monkeypatch):
                 assert all(plain(str(value)).lower() in text.lower() for value in values)
     assert card.single or len(card.parts) != 1  # a single question takes its value without a name
     if card.parts:
-        right = ready(card)._read(card.right())
+        right = card.opened()._read(card.right())
         for part, choice in box.choices.items():
             value = right if card.single else right[part]
             typed = isinstance(choice, w.Text) and not isinstance(value, str)
@@ -233,7 +231,7 @@ def test_a_card_from_its_question_to_its_answer(card, monkeypatch):
 
 @pytest.mark.parametrize("card", KINDS.values(), ids=lambda card: card.key)
 def test_any_object_is_answered_with_a_sentence(card):
-    ready(card)
+    card.opened()
     for name, odd in ODD.items():
         for answer in (odd, dict.fromkeys(card.parts, odd)) if card.parts else (odd,):
             card.forget()
@@ -395,7 +393,7 @@ def test_what_does_not_fit_together_makes_no_card(more, told):
 
 def test_a_need_that_is_forgotten_hides_all_that_it_had_unlocked_until_it_is_answered():
     """And nothing that is locked by it is told: neither picture, nor outcome, nor reason."""
-    need = Card("How many?", int)
+    need = Card("How many?", int, called="count")
     card = prediction(
         outcome=lambda: {"apples": 512},
         why="There is a tree.",
@@ -405,7 +403,7 @@ def test_a_need_that_is_forgotten_hides_all_that_it_had_unlocked_until_it_is_ans
     told = repr(card.answer(1, True))
     assert all(words in told for words in ("it was 512", "There is a tree.", "the picture"))
     need.forget()
-    assert repr(card).endswith("Shown once you have answered `lesson.`, further up.")
+    assert repr(card).endswith("Shown once you have answered `lesson.count`, further up.")
     assert not any(words in repr(card) for words in ("512 ·", "was 512", "tree.", "picture"))
     need.answer(2)
     assert repr(card) == told
@@ -425,21 +423,6 @@ def test_only_a_bet_is_noted_and_with_one_full_stop(card, answer, reply):
     assert card.answer(answer).reply() == reply
     assert card.settled
     assert card.unlocked
-
-
-def test_a_card_says_that_the_model_runs_before_it_is_asked():
-    said = []
-    look = lambda: said.append(box.said.value) or "the picture"  # noqa: E731
-    judge = lambda answer: said.append(box.said.value) or passed("so it is")  # noqa: E731
-    card = Card("How many?", int, judge=judge, still=look)
-    box = CardBox(card)
-    box.choices[ONLY].value = "3"
-    box.store.click()
-    assert len(said) == 2
-    assert all("The model runs" in words for words in said)
-    assert "so it is" in box.said.value
-    assert "The model runs" not in box.said.value
-    assert "the picture" in box.shown.value
 
 
 def test_a_cell_run_out_of_order_says_which_one_it_needs():
@@ -464,123 +447,6 @@ def test_code_is_another_try_if_its_verdict_is_another(monkeypatch):
     for count, told in ((1, "1 is too few?"), (1, "1 is too few?"), (2, "there are 3")):
         cells.append("lesson.apples(mine)")  # `mine` is edited in another cell
         assert told in repr(card.answer(lambda count=count: count))
-
-
-WRITTEN = {
-    int: {"3": 3, " -3 ": -3, "1,027": 1027, "1 128": 1128, "1\xa0027": 1027}
-    | dict.fromkeys(["1,5", "1,02", "many", "9" * 5_000]),
-    str: {"3": "3", "1,027": "1,027"},
-    list: {"[1, 2]": [1, 2], "{[]: 1}": None},
-}
-
-
-@pytest.mark.parametrize(
-    ("allowed", "written", "read"),
-    [(allowed, *row) for allowed, rows in WRITTEN.items() for row in rows.items()],
-)
-def test_what_is_written_into_a_field_is_read_as_it_is_meant(allowed, written, read):
-    card = Card("How many?", allowed)
-    box = CardBox(card)
-    for nothing in ("", " "):
-        box.choices[ONLY].value = nothing
-        box.store.click()
-        assert "Choose first" in box.said.value
-    box.choices[ONLY].value = written
-    box.store.click()
-    assert card.stored == read
-    kind = "whole number" if allowed is int else "list"
-    assert read is not None or f"answer should be a {kind}" in box.said.value
-    assert card.answer(written).stored == read or allowed is list
-
-
-def test_a_card_that_is_forgotten_is_open_in_its_box_and_so_is_what_needs_it():
-    """And what is not stored yet stays in its controls while the card is told of something else."""
-    parts = {"apples": (0, 1, 512), "many": tuple(range(10)), "long": ("x" * 30, "y"), "own": str}
-    first = Card("How many?", parts, outcome=lambda: {}, hints=("Look.", "Count."), why="A tree.")
-    play = lambda: w.HTML("a picture")  # noqa: E731
-    reveal = Card("The tree", play=play, needs=(first,))
-    box, seen = CardBox(first), CardBox(reveal)
-    before = {part: choice.value for part, choice in box.choices.items()}
-    for again in (first.forget, lambda: first.about("2")):
-        box.choices["apples"].value = 1
-        box.store.click()
-        assert "Still open" in box.said.value
-        first.answer(7)
-        assert box.choices["apples"].value == 1
-        box.hint.click()
-        first.answer(apples=1, many=2, long="y", own="z")
-        assert "A tree" in box.reason.value
-        assert seen.play.children
-        again()
-        assert {part: choice.value for part, choice in box.choices.items()} == before
-        assert box.said.value + box.reason.value + box.hints.value == ""
-        assert not seen.play.children
-        assert "Shown once you have answered" in seen.said.value
-    assert "Nothing is asked" in repr(reveal.answer(1))
-
-
-def test_what_is_typed_stays_until_it_is_stored():
-    """In an open card and in one whose answer is to be changed, whatever is told meanwhile."""
-    need, asked = Card("How many?", int), {"a": int, "b": int}
-    judge = lambda given: few(given["a"])  # noqa: E731
-    card = Card("Both?", asked, judge=judge, hints=("Look.",), needs=(need.answer(1),))
-    box = CardBox(card)
-    a, b = box.choices.values()
-    for stored in ("1", "3"):
-        a.value, b.value = stored, "2"
-        box.store.click()
-        assert card.settled == (stored == "3")
-        box.change.click()
-        a.value, b.value = "7", "8x"
-        others = (lambda: need.answer(2)), box.hint.click
-        for other in (*others, box.store.click, *others):
-            other()
-            assert (a.value, b.value, box.rows.layout.display) == ("7", "8x", ""), stored
-        assert "b should be a whole number" in box.said.value
-    card.answer(3, 6)  # from a cell
-    assert (a.value, b.value, box.rows.layout.display) == ("3", "6", "none")
-
-
-@pytest.mark.parametrize("name", ["play", "still"])
-def test_the_model_runs_no_more_when_it_has_failed(name):
-    box = CardBox(card := Card("How many?", int, **{name: broken}))
-    with pytest.raises(LookupError):
-        card.answer(1)
-    assert "Noted: 1." in box.said.value
-    assert "The model runs" not in box.said.value
-
-
-def test_each_hint_is_told_once_and_the_button_stops_with_the_last(capsys):
-    card = Card("How many?", (1, 2), hints=("Look.", "Count."))
-    box = CardBox(card)
-    for times, ask in ((1, box.hint.click), (2, card.next_hint)):  # by the button, in a cell
-        assert not box.hint.disabled
-        ask()
-        assert box.hints.value.count("Hint") == times
-    assert box.hint.disabled
-    card.answer(1)
-    assert box.hints.value == ""
-    box.change.click()
-    assert box.hints.value.count("Hint") == 2
-    box.store.click()  # the same answer again
-    assert box.rows.layout.display == "none"
-    for asked in (card, Card("The tree")):
-        asked.hint()
-    assert capsys.readouterr().out == "Hint 2 of 2: Count.\nThere are no hints for lesson..\n"
-
-
-def test_a_card_that_is_shown_often_has_one_box_and_makes_its_pictures_once_for_all_forms():
-    played, drawn = [], []
-    play = lambda: played.append(1) or w.HTML("a picture")  # noqa: E731
-    card = Card("How many?", (1, 2), play=play, still=lambda: drawn.append(1) or iter(["a tree"]))
-    key = "application/vnd.jupyter.widget-view+json"
-    assert len({card._repr_mimebundle_()[key]["model_id"] for _ in range(5)}) == 1
-    card.answer(1)
-    for times in (1, 2):
-        bundle = card._repr_mimebundle_()
-        assert all("a tree" in bundle[form] for form in ("text/plain", "text/html"))
-        assert len(drawn) == times
-    assert played == [1]
 
 
 def test_a_schedule_keeps_its_stars():

@@ -25,11 +25,7 @@ def changed(old, new):
 
 def handed(card, names):
     """The card with these functions handed in, and everything that it needs answered rightly."""
-    for need in card.needs:
-        if not need.unlocked:
-            need.solved()
-    card.forget()
-    return card.answer(*(names[name] for name in card.form.split(", ")))
+    return card.opened().answer(*(names[name] for name in card.form.split(", ")))
 
 
 # -- the finished page
@@ -128,7 +124,7 @@ def test_a_wrong_step_is_shown_the_vector_that_it_fails_and_can_be_mended(card):
 
 
 def for_ever(*given):
-    while True:
+    for _ in range(10**6):  # without a limit: a failure, and no hang
         pass
 
 
@@ -140,12 +136,10 @@ def a_text(*given):  # a reply quotes the line, so what is told must not stand i
     ("odd", "told"),
     [
         (lambda *given: None, "returns nothing|has no|'NoneType'|returned"),
-        (lambda *given: 1 / 0, "raised ZeroDivisionError: division by zero in line"),
         (for_ever, "was stopped after .* steps in line .*: does a loop end"),
         (a_text, "returned 'x'|has no name"),
-        (lambda: 0, "raised TypeError"),
     ],
-    ids=["None", "error", "for ever", "text", "arguments"],
+    ids=["None", "for ever", "text"],
 )
 def test_garbage_gets_a_sentence(odd, told, monkeypatch):
     monkeypatch.setattr(lesson, "STEPS_MAX", 20_000)

@@ -20,8 +20,8 @@ from mmsim.lessons import you_are_the_scheduler as game
 from mmsim.lessons.activity import State
 from mmsim.lessons.card import Card
 from mmsim.lessons.form import failed
-from mmsim.sandbox import STEPS_MAX
-from mmsim.scenarios import vfio_map
+from mmsim.sandbox import CALL_STEPS, STEPS_MAX
+from mmsim.scenarios import cma_alloc, vfio_map
 
 PIN, LOOK, *REST = cma.STEPS
 LOCK, CHECK, UNMAP, *LAST = split.WHY
@@ -36,13 +36,27 @@ def blocks(*counts):
     return dict(zip(plenty.ORDERS, counts, strict=True))
 
 
-def nosuch(given):  # a reply quotes the line, so what is told must not stand in it
-    return given.nosuch
+def loops(given):
+    for _ in range(2 * STEPS_MAX // CALL_STEPS):  # without a limit: a failure, and no hang
+        vfio_map("v1", reason="syscall")
 
 
-def loops(c):
-    for _ in range(STEPS_MAX):  # not for ever: without a limit this has to fail, not to hang
-        pass
+def asks(look, **knobs):
+    """A regression test: what a caller that is no pin finds in a kernel."""
+    return lambda version: look(vfio_map(version, **{"reason": "contig_range", **knobs}).run())
+
+
+def enomem(run):
+    return run.results["migrate"] == -12
+
+
+def once(run, counter="thp_split_page_failed"):
+    return run.last.world.vmstat[counter] == 1
+
+
+BASE_STEPS = len(vfio_map("base", reason="contig_range").run().events)
+NARROW = "it also stops a kernel that keeps the contract", "look at what the caller is told"
+BOTH = "v1 passes it, too", ""
 
 
 # card, answer, what is said first, what is said the second time only
@@ -105,16 +119,33 @@ WRONG = [
     (end.once, lambda c: 5, "your claim returns 5, not True or False, for Counts(huge_pages", ""),
     (end.once, lambda c: None if c.pinned else True, "your claim returns None, not True", ""),
     (end.once, lambda c: None, "Not stored: the function returns nothing yet", ""),
-    (end.once, nosuch, "the claim raised AttributeError", ""),
-    (end.once, lambda: True, "the claim raised TypeError", ""),
-    (end.once, loops, "the claim was stopped after", ""),
+    (end.once, loops, "✘ Not yet: the claim was stopped after", ""),
+    (end.policy, loops, "✘ Not yet: the policy was stopped after", ""),
+    (review.regression, lambda version: once(cma_alloc(version).run()), *NARROW),
+    (review.regression, asks(lambda run: enomem(run) and once(run)), *NARROW),
+    (review.regression, asks(lambda r: enomem(r) and len(r.events) == BASE_STEPS), *NARROW),
+    (review.regression, asks(lambda run: once(run, "thp_migration_fail")), *BOTH),
+    (review.regression, lambda version: version.name != "v1", *BOTH),
+    (review.regression, lambda version: True, *BOTH),
+    (review.regression, lambda version: False, "base does not pass it, and should", ""),
+    (review.regression, asks(once, reason="longterm_pin"), "v2 does not pass it", ""),
+    (review.regression, lambda version: 1, "with base it returns 1, not True or False", ""),
+    (review.regression, lambda version: None, "returns nothing yet", ""),
+    (review.regression, loops, "✘ Not yet: the test was stopped after", ""),
+    (review.regression, lambda: True, "✘ Not yet: the test raised TypeError", ""),
+    (review.regression, "v1", "hand in the function itself", ""),
     *((game.together, {"stretch": x, "check": True}, MOMENT, "after `split*") for x in "abc"),
     (last.fitting, {**FITTING, "reference": "fits"}, "would be 10, not 1: base tries", ""),
     (last.fitting, {**FITTING, "nomem": "out"}, "", ": its run has the same counters; its"),
     (game.together, ["d", False], "comes before the stretch", "refused at the check"),
 ]
 LATE = vfio_map("v2", targets="late", released=3)
+TELLS = "v1 fails; base, v2 and a kernel that tries and counts otherwise pass"
 RIGHT = [
+    (review.regression, asks(enomem), TELLS),
+    (review.regression, asks(enomem, trouble="truncated", holder=0), TELLS),
+    (review.regression, asks(enomem, reason="syscall"), TELLS),
+    (review.regression, lambda v: cma_alloc(v).run().results["owner"] == -12, TELLS),
     (review.hole, LATE.run(), "nothing is left in CMA"),
     (end.once, lambda c: c.thp_migration_fail <= c.huge_pages, "v3fix keeps your claim, v2 does"),
     (holds.page_y, holds.page_y.solution.run(), "expected are 512 + 0 + 1"),
@@ -140,9 +171,7 @@ def named(value):
 
 @pytest.mark.parametrize(("card", "answer", "first", "second"), WRONG, ids=named)
 def test_a_wrong_answer_meets_a_reason_and_then_how_it_is(card, answer, first, second):
-    for need in card.needs:
-        need.solved()
-    told = said(card, answer)
+    told = said(card.opened(), answer)
     assert first in told
     assert not second or second not in told
     assert first in said(card, answer)  # the same answer again is no new try
@@ -156,3 +185,4 @@ def test_a_wrong_answer_meets_a_reason_and_then_how_it_is(card, answer, first, s
 def test_another_right_answer_is_right(card, answer, told):
     assert told in said(card, answer)
     assert card.settled
+    assert card.opened().stored is None

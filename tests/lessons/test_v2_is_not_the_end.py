@@ -103,7 +103,6 @@ def busy(answer, when=lambda a: True):
         (lambda a: "drain", "callers other than a pin notice it: compaction"),
         (lambda a: "drain" if a.reason == "syscall" else a.usual, "a pin notice it: syscall"),
         (lambda a: None, "Not stored: the function returns nothing yet."),
-        (lambda a: 1 / 0, "the policy raised ZeroDivisionError"),
         (lambda a: "retry", "the policy returned 'retry'"),
     ],
 )

@@ -79,11 +79,3 @@ def test_a_split_in_a_pin_has_the_same_steps():
     steps = [event.op.kind.name for event in RACE.replay("split*13").events]
     pin = [event.op.kind.name for event in lesson.PIN.with_(holder=0).run().events]
     assert pin[8:21] == steps == [c.removesuffix("()") for c in lesson.steps.make().iloc[:, 0]]
-
-
-def test_a_search_that_stops_early_says_less():
-    for stopped in (10, 25, 40):
-        for name, finding in lesson.findings(stopped).items():
-            kind = "always" if lesson.CLAIMS[name].always else "sometimes"
-            said_so = f"{kind}_{finding.verdict.value}"
-            assert lesson.verdicts.outcome().get(said_so, lesson.SURE) == lesson.SURE

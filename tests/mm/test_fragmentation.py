@@ -6,32 +6,13 @@ import pytest
 
 from mmsim.mm.fragmentation import (
     PIN_SCOPE_TYPES,
-    extfrag_for_order,
-    extfrag_index,
     format_index,
     parse_index,
-    suitable,
     sum_types,
     unusable_index,
 )
 
 # Indices of whole lists are vectors (data/conformance/metrics.json) and measured rows.
-
-
-@pytest.mark.parametrize(
-    ("free", "order", "blocks", "indices"),
-    [
-        ((0, 0, 0), 1, 0, (1000, 0, 0)),  # nothing is free
-        ((4, 0, 0), 2, 0, (1000, 500, 100)),
-        ((1, 0, 0, 0), 3, 0, (1000, -125, 100)),  # so little that the formula leaves its range
-        ((3, 0, 1), 2, 1, (428, -1000, 42)),
-        ((3, 0, 1), 0, 7, (0, -1000, 0)),
-    ],
-)
-def test_indices(free, order, blocks, indices):
-    asked = (unusable_index, extfrag_index, extfrag_for_order)
-    assert tuple(index(free, order) for index in asked) == indices
-    assert suitable(free, order) == blocks
 
 
 # -- how debugfs shows an index

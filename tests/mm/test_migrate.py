@@ -121,15 +121,6 @@ def test_a_batch_is_unmapped_first_and_moved_afterwards_and_a_huge_page_closes_i
     assert sum(e.op.kind.name == "folio_test_partially_mapped" for e in ran.trace.events) == 1
 
 
-def test_a_huge_page_on_the_deferred_split_queue_is_split_before_anything_else():
-    ran = migrate("6.12", isolated(deferred_split=True))
-    sites = [event.site for event in ran.trace.events]
-    assert [site for site in sites if site in ("split.end", "move.freed")] == [
-        *("split.end", *["move.freed"] * NR)
-    ]
-    assert (ran.rc, ran.left, ran.counts) == (0, [], SPLIT)
-
-
 def test_no_memory_for_a_page_puts_the_pieces_back_untried():
     """P is locked in the first try and has no destination in the second, when A is split."""
     script = {

@@ -32,14 +32,10 @@ def cards() -> dict[str, str]:
     """Lesson and card -> its HTML, with the stand-in for pandas."""
     sys.path.insert(0, "/project/tools/lite")
     from mmsim.lessons import COURSE
-    from mmsim.lessons.card import Card
+    from mmsim.lessons.tally import cards_of
 
-    found = {}
-    for lesson in COURSE:
-        for card in vars(importlib.import_module(f"mmsim.lessons.{lesson.name}")).values():
-            if isinstance(card, Card):
-                found[f"{lesson.stem}.{card.name}"] = card.solved()._repr_html_()
-    return found
+    cards = [(lesson.stem, card) for lesson in COURSE for card in cards_of(lesson)]
+    return {f"{stem}.{card.name}": card.solved()._repr_html_() for stem, card in cards}
 
 
 def made() -> dict[str, object]:

@@ -25,6 +25,7 @@ def test_slider_and_buttons_move_the_same_position_and_stop_at_both_ends():
             button.click()
         assert widget.slider.value == step
         assert widget.view.value == state_picture(situation.run().at(step)).html
+        assert widget.said.value == ""
     widget.slider.value = widget.slider.max
     assert widget.forward.disabled
     widget.forward.click()
@@ -66,7 +67,9 @@ def test_the_version_of_a_situation_can_be_chosen_again(own):
 def test_a_run_of_thousands_of_steps_has_a_slider_of_dozens():
     widget = stepper(vfio_map("v3", released="1"))
     assert len(widget.trace) > 5000
+    widget.slider.value = widget.slider.max
     assert widget.slider.max < 400
+    assert widget.view.value == state_picture(widget.trace.at()).html
 
 
 def test_an_error_of_the_model_does_not_leave_a_board_silent():
