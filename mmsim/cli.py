@@ -36,9 +36,10 @@ from mmsim.engine.explore import (
     search,
 )
 from mmsim.errors import UserError, nearest
-from mmsim.evidence.diagnose import explain, read
+from mmsim.evidence.counters import read
+from mmsim.evidence.diagnose import explain
 from mmsim.evidence.kernel_runs import COMPARED, NOT_COMPARED, compare_file
-from mmsim.evidence.pasted import Neighbour, load
+from mmsim.evidence.pasted import KnownText, load
 from mmsim.evidence.vectors import check_file
 from mmsim.mm.seams import INVERTED
 from mmsim.mm.versions import BASE, POLICIES, VERSIONS
@@ -84,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if sys.stdout is not None:
             sys.stdout.flush()  # what can't be written is told here, not when Python ends
         return status
-    except Neighbour as known:
+    except KnownText as known:
         as_json = getattr(args, "json", False)
         print(json.dumps({"explained": False, "says": str(known)}) if as_json else known)
         return 1

@@ -1,8 +1,5 @@
 """Measured rows against the model, number by number.
 
-Interface: compare_file, FileComparison, RowComparison, COMPARED, NOT_COMPARED, Case, predict,
-zone_with, populate, curves, CurveStep, exist
-
 A row of data/kernel-runs says what was set up and what a real kernel did.  What follows from the
 set-up is predicted by the model; what depends on timing is read off the row, and said.  A function
 for each kind of table does that; the functions are listed at the end.

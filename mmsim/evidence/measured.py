@@ -1,8 +1,5 @@
 """What was measured on real kernels: which version of the model each is, and shares of pins.
 
-Interface: VERSION_OF, VARIANT_OF, measured_version; wilson, CONFIDENCE, Share; rescued_pins,
-measured_pins, Pins, DISTURBANCES, Trial, trials, bins, best_split, LATEST_US, BIN_US
-
 Every number is counted from the rows of data/kernel-runs/.  Both loops of the measured kernel are
 counted together unless said: they differ in how failures are counted, not in what fails.
 """

@@ -3,8 +3,6 @@
 Mirrors mm/vmstat.c, frag_show(), pagetypeinfo_show() and zoneinfo_show(), and show_free_areas(),
 6.1-rc1.
 
-Interface: read_memory, Pasted, zone_of, proc_text, BuddyZone, PageTypeZone, ZoneInfo
-
 Other kernels print other fields: any number of orders, other migratetypes, fewer or more numbers.
 What a kernel does not print is None; what is not used here is skipped and counted.  How a text was
 pasted does not matter (`evidence.pasted`).
@@ -30,14 +28,14 @@ from mmsim.evidence.pasted import (
     PAGETYPEINFO,
     VMSTAT,
     ZONEINFO,
+    KnownText,
     Line,
-    Neighbour,
     PasteError,
     kind_of,
     lines_of,
-    neighbour,
     quantity,
     refuse,
+    what_it_is,
     wrong,
 )
 from mmsim.mm.fragmentation import sum_types
@@ -182,7 +180,7 @@ def _free_lists(lines: list[Line]) -> Pasted:
         letters[key] = tuple(types for _, _, types in found)
     if not zones:
         refuse(lines[0], FREE_LISTS)
-    said = neighbour(others, (*OF_MEMORY, VMSTAT))
+    said = what_it_is(others, (*OF_MEMORY, VMSTAT))
     notes = [f"Other lines of the log, not read: {len(others)}."] if others else []
     notes += [f"And {said}"] if said else []
     return Pasted(FREE_LISTS, tuple(zones), page, tuple(notes), letters)
@@ -430,8 +428,8 @@ def read_memory(text: str) -> Pasted:
     PasteError, with the sentence of the file that the text looks like, for anything else."""
     lines = lines_of(text, BUDDYINFO)
     file = next((kind for line in lines if (kind := kind_of(line)) in OF_MEMORY), "")
-    if not file and (said := neighbour(lines, OF_MEMORY)):
-        raise Neighbour(said)
+    if not file and (said := what_it_is(lines, OF_MEMORY)):
+        raise KnownText(said)
     if not file:
         refuse(lines[0], next((name for name in OF_MEMORY if name in text), BUDDYINFO))
     if file == BUDDYINFO and any(_BLOCK_ORDER.fullmatch(line.text) for line in lines):

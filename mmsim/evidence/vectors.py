@@ -1,8 +1,5 @@
 """Conformance vectors: exact scenarios with the outcome that the kernel gives.
 
-Interface: check_file, load, FileReport, Mismatch, VectorFileError, SetupError, OPERATIONS, run_gup,
-run_drop_caches
-
 A vector (data/conformance/README.md has the format) becomes a run like this:
 
     setup.folios  -- Names, build_world -->  the world at the beginning

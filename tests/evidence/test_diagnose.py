@@ -14,17 +14,8 @@ import pytest
 
 from mmsim import datafiles
 from mmsim.cli import main
-from mmsim.evidence.diagnose import (
-    EVIDENCE,
-    PIN,
-    STAGES,
-    UNITS,
-    Explanation,
-    delta,
-    explain,
-    read,
-    stored_runs,
-)
+from mmsim.evidence.counters import EVIDENCE, UNITS, delta, read
+from mmsim.evidence.diagnose import PIN, STAGES, Explanation, explain, stored_runs
 from mmsim.evidence.ftrace import read as read_trace
 from mmsim.evidence.pasted import PasteError
 from mmsim.mm.versions import POLICIES, VERSIONS
