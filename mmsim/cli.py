@@ -148,7 +148,7 @@ def _parser() -> Parser:
     what = "every order of the steps of a scenario: outcomes, counts, odds"
     sub = command("explore", explore, what)
     scenario_arguments(sub)
-    what = f"stop after so many states (default {STATES_MAX:,})"
+    what = f"stop at the first state beyond so many (default {STATES_MAX:,})"
     sub.add_argument("--states-max", type=int, default=STATES_MAX, metavar="N", help=what)
     what = "only schedules in which an actor that could go on is interrupted at most N times"
     sub.add_argument("--preemptions-max", type=int, metavar="N", help=what)

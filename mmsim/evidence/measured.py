@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from itertools import zip_longest
 from math import sqrt
 from statistics import NormalDist
 from typing import NamedTuple
@@ -200,7 +201,7 @@ def best_split(found: Sequence[Trial]) -> float:
     """The release time that puts the fewest trials on the wrong side, midway between two trials."""
     wrong = fewest = sum(not trial.failed for trial in found)  # at 0: all should have failed
     best = 0.0
-    for trial, after in zip(found, [*found[1:], None], strict=True):
+    for trial, after in zip_longest(found, found[1:]):
         wrong += 1 if trial.failed else -1
         if wrong < fewest and after is not None:
             fewest, best = wrong, (trial.released + after.released) / 2

@@ -320,8 +320,12 @@ _KINDS: dict[str, tuple[re.Pattern[str], str]] = {
         "before and after tells what moved, and /proc/buddyinfo what is free.",
     ),
     VMSTAT: (
-        re.compile(r"(?:nr|pg|thp|cma|compact)_?\w+ \d+"),
-        "It says what moved and not what is free: mmsim diagnose BEFORE AFTER reads two.",
+        re.compile(
+            r"\W*(?:nr_|pg|thp_|cma_|compact_|drop_|allocstall|kswapd_|pswp|slabs_|oom_|unevict|numa_"
+            r"|workingset_|balloon_|htlb_)\w*\W+\d.*"
+        ),
+        "It says what moved and not what is free: mmsim diagnose BEFORE AFTER reads two, and "
+        "mmsim diagnose FILE a list of what moved.",
     ),
     "a line of the trace event mm_migrate_pages": (
         re.compile(r".*\bmm_migrate_pages(?:_start)?[:(].*"),

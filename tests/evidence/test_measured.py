@@ -118,6 +118,7 @@ def test_thresholds_are_those_of_the_measured_file(how, variant):
     (row,) = rows_of("s3_release_threshold.csv", code=LOOP, variant=variant, alloc_mode=mode)
     column = "threshold_release_us(best split of fail/success)"
     assert best_split(trials(how, variant)) == pytest.approx(float(row[column]), abs=0.1)
+    assert best_split([]) == 0
 
 
 # -- the clock beside them: when the last attempt looks at the count is drawn many times, so that a
