@@ -378,7 +378,7 @@ def show(args: argparse.Namespace) -> int:
 
 def run_lab(args: argparse.Namespace) -> int:
     """`mmsim lab`: the lessons in JupyterLab; its exit status."""
-    return lab.lab(
+    return lab.open_lab(
         args.folder,
         port=args.port,
         browser=not args.no_browser,

@@ -14,7 +14,7 @@ from mmsim.engine.trace import Moment, Trace
 from mmsim.errno import EFAULT
 from mmsim.mm.folio import ISOLATION
 from mmsim.mm.world import FIRST_TARGET_PFN, World
-from mmsim.scenarios.host import GUEST
+from mmsim.scenarios.hosts import GUEST
 from mmsim.scenarios.observed import named, pieces, regions
 from mmsim.scenarios.situation import (
     DROPPED,
