@@ -12,9 +12,6 @@ import pytest
 from mmsim.datafiles import load_csv
 from mmsim.engine.trace import record
 from mmsim.evidence.measured import (
-    BIN_US,
-    DISTURBANCES,
-    LATEST_US,
     LOOP,
     RETFIX,
     TIMED,
@@ -22,13 +19,11 @@ from mmsim.evidence.measured import (
     VERSION_OF,
     Share,
     best_split,
-    bins,
-    measured_pins,
-    rescued_pins,
     trials,
     wilson,
 )
-from mmsim.lessons.probably_drop_caches import UNIT_US, releases
+from mmsim.lessons.how_likely import DISTURBANCES, measured_pins, rescued_pins
+from mmsim.lessons.probably_drop_caches import BIN_US, LATEST_US, UNIT_US, bins, releases
 from mmsim.scenarios import timed_hold
 from mmsim.scenarios.clock import HOLD_MAX, attempts
 
