@@ -24,13 +24,7 @@ from typing import Any, NoReturn
 from mmsim import __version__, lab, progress
 from mmsim.datafiles import write_whole
 from mmsim.engine import schedule
-from mmsim.engine.explore import (
-    DEADLOCK,
-    FOR_EVER,
-    STATES_MAX,
-    Exploration,
-    search,
-)
+from mmsim.engine.explore import DEADLOCK, FOR_EVER, STATES_MAX, Exploration, search
 from mmsim.errors import UserError, nearest
 from mmsim.evidence.counters import read
 from mmsim.evidence.diagnose import explain

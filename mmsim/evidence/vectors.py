@@ -41,15 +41,7 @@ from mmsim.constants import (
 from mmsim.engine.op import ModelError, Op, at_once, atomic
 from mmsim.engine.scenario import Event
 from mmsim.errors import UserError
-from mmsim.evidence.vector_setup import (
-    CMA_PFN,
-    RANGE,
-    Names,
-    Setup,
-    SetupError,
-    Vector,
-    add_folio,
-)
+from mmsim.evidence.vector_setup import CMA_PFN, RANGE, Names, Setup, SetupError, Vector, add_folio
 from mmsim.mm.boot import boot
 from mmsim.mm.cma import Area, cma_alloc
 from mmsim.mm.drop_caches import drop_caches

@@ -10,15 +10,7 @@ from typing import Any, NamedTuple
 from mmsim.engine.explore import Exploration
 from mmsim.engine.odds import chances_along
 from mmsim.engine.schedule import parse
-from mmsim.evidence.measured import (
-    LOOP,
-    TIMED,
-    VARIANT_OF,
-    Share,
-    best_split,
-    rows_with,
-    trials,
-)
+from mmsim.evidence.measured import LOOP, TIMED, VARIANT_OF, Share, best_split, rows_with, trials
 from mmsim.lessons.card import Card, widget
 from mmsim.scenarios import split_race
 from mmsim.scenarios.knobs import number
