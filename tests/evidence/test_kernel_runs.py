@@ -137,6 +137,7 @@ def test_every_measured_table_of_pins_is_compared_or_says_why_not():
         ("timed", {"d_thp_split_page_failed": "5"}, ""),
         ("timed_order9ok", {"pin_errno": "-14"}, ""),
         ("held", {"ref_kind": "dropcaches"}, kernel_runs.DROP_CACHES),
+        ("held", {"subpage_retry_knob": "1"}, kernel_runs.PIECES_TRIED_AGAIN),
         ("held", {"alloc_mode": "frag_movable"}, kernel_runs.COMPACTION),
         ("held", {"thp_before": "7"}, kernel_runs.NOT_WHOLE),
         ("held", {"cma_pages_before": "4095"}, kernel_runs.NOT_IN_CMA),
