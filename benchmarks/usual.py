@@ -13,7 +13,7 @@ from nbclient import NotebookClient
 from benchmarks import Result, median_ms
 from mmsim.lessons.plenty_free import worn
 from mmsim.scenarios import vfio_map
-from mmsim.scenarios.host import host
+from mmsim.scenarios.hosts import host
 
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
 

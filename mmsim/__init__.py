@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         timed_hold,
         vfio_map,
     )
-    from mmsim.scenarios.host import host
+    from mmsim.scenarios.hosts import host
     from mmsim.widgets.console import console, explorer
     from mmsim.widgets.paste import paste, show_memory
     from mmsim.widgets.scheduler import scheduler
@@ -69,9 +69,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'mmsim' has no attribute {name!r}")
     if "IPython" in sys.modules:
         importlib.import_module("mmsim.views.show").install()
-    # A scenario's module may have the name of what it makes: the function is meant.
-    rooms = ("mmsim.scenarios.host",) if name == "host" else _ROOMS
-    modules = (importlib.import_module(room) for room in rooms)
+    modules = (importlib.import_module(room) for room in _ROOMS)
     value = next(vars(module)[name] for module in modules if name in vars(module))
     globals()[name] = value
     return value

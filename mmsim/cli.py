@@ -21,35 +21,25 @@ from pathlib import Path
 from threading import Event
 from typing import Any, NoReturn
 
-from mmsim import __version__
-from mmsim import lab as lab_module
-from mmsim import progress as progress_file
+from mmsim import __version__, lab, progress
 from mmsim.datafiles import write_whole
 from mmsim.engine import schedule
-from mmsim.engine.explore import (
-    DEADLOCK,
-    FOR_EVER,
-    STATES_MAX,
-    Exploration,
-    Outcome,
-    Verdict,
-    search,
-)
+from mmsim.engine.explore import DEADLOCK, FOR_EVER, STATES_MAX, Exploration, search
 from mmsim.errors import UserError, nearest
-from mmsim.evidence.diagnose import explain, read
+from mmsim.evidence.counters import read
+from mmsim.evidence.diagnose import explain
 from mmsim.evidence.kernel_runs import COMPARED, NOT_COMPARED, compare_file
-from mmsim.evidence.pasted import Neighbour, load
+from mmsim.evidence.pasted import KnownText, load
 from mmsim.evidence.vectors import check_file
 from mmsim.mm.seams import INVERTED
 from mmsim.mm.versions import BASE, POLICIES, VERSIONS
 from mmsim.scenarios import SCENARIOS, Situation, make
 from mmsim.scenarios.knobs import ISOLATION_KNOB
-from mmsim.scenarios.situation import FAILURES, Spec
-from mmsim.views import diagnosis
-from mmsim.views import run_text as text
-from mmsim.views.chances import outcome_table
+from mmsim.scenarios.situation import FAILURES
+from mmsim.views import diagnosis, run_text
+from mmsim.views.exploration import Searched, search_begins
 from mmsim.views.memory import machine
-from mmsim.views.words import command_words, count, plural, times
+from mmsim.views.words import times
 
 INTERRUPTED, TERMINATED = 130, 143
 PLAINER = {"→": "->", "×": "x", "…": "...", "–": "-", "—": "-", "·": "-", "≠": "!="}
@@ -84,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if sys.stdout is not None:
             sys.stdout.flush()  # what can't be written is told here, not when Python ends
         return status
-    except Neighbour as known:
+    except KnownText as known:
         as_json = getattr(args, "json", False)
         print(json.dumps({"explained": False, "says": str(known)}) if as_json else known)
         return 1
@@ -147,7 +137,7 @@ def _parser() -> Parser:
     what = "every order of the steps of a scenario: outcomes, counts, odds"
     sub = command("explore", explore, what)
     scenario_arguments(sub)
-    what = f"stop after so many states (default {STATES_MAX:,})"
+    what = f"stop at the first state beyond so many (default {STATES_MAX:,})"
     sub.add_argument("--states-max", type=int, default=STATES_MAX, metavar="N", help=what)
     what = "only schedules in which an actor that could go on is interrupted at most N times"
     sub.add_argument("--preemptions-max", type=int, metavar="N", help=what)
@@ -182,7 +172,7 @@ def _parser() -> Parser:
     sub.add_argument("--page-kib", type=int, metavar="KIB", help="size of a page: 4, 8, 16, 64")
     sub.add_argument("--order", type=int, metavar="N", help="by default that of a huge page")
 
-    sub = command("lab", lab, "put the lessons into a folder and open them", as_json=False)
+    sub = command("lab", run_lab, "put the lessons into a folder and open them", as_json=False)
     sub.add_argument("folder", nargs="?", type=Path, metavar="FOLDER", help="for the lessons")
     sub.add_argument("--here", type=Path, metavar="NOTEBOOK", help="open this one, copy nothing")
     sub.add_argument("--port", type=int, help="port of the server")
@@ -190,7 +180,7 @@ def _parser() -> Parser:
     sub.add_argument("--no-solutions", action="store_true", help="put no solutions there")
 
     what = "what you have answered, lesson by lesson"
-    sub = command("progress", progress, what, as_json=False)
+    sub = command("progress", run_progress, what, as_json=False)
     sub.add_argument("folder", nargs="?", type=Path, metavar="FOLDER", help="of your lessons")
     sub.add_argument("--hand-in", metavar="NAME", help="write it into a file with this name")
 
@@ -198,7 +188,7 @@ def _parser() -> Parser:
     sub = command("tally", tally, what, as_json=False)
     sub.add_argument("folder", type=Path, metavar="FOLDER", help="with the files handed in")
 
-    command("doctor", lambda args: lab_module.doctor(), "check this installation", as_json=False)
+    command("doctor", lambda args: lab.doctor(), "check this installation", as_json=False)
     return parser
 
 
@@ -221,7 +211,7 @@ class ScenarioHelp(argparse.Action):
     def __call__(self, parser: Any, namespace: argparse.Namespace, *_: Any) -> None:
         if spec := SCENARIOS.get(namespace.scenario):
             lines = [f"{spec.name}: {spec.title}", *spec.knob_lines()]
-            lines += [_search_begins(spec)] if spec.searched else []
+            lines += [search_begins(spec)] if spec.searched else []
         else:
             lines = ["versions:", *(f"  {row.name}: {row.full_title}" for row in VERSIONS.values())]
             lines += [f"  {ISOLATION_HELP}", f"policies (in no kernel): {', '.join(POLICIES)}"]
@@ -244,13 +234,6 @@ def situation_of(args: argparse.Namespace, *, search: bool = False) -> Situation
     return make(args.scenario, args.kernel or BASE.name, knobs, merge=search)
 
 
-def heading(situation: Situation) -> str:
-    """Which scenario this is, in two lines."""
-    version = situation.version
-    turned = " ".join(f"{name}={value}" for name, value in situation.knobs.items())
-    return f"{situation.name}  version {version.name} ({version.full_title})\nknobs     {turned}"
-
-
 # -- run, replay
 
 
@@ -258,33 +241,11 @@ def run(args: argparse.Namespace) -> int:
     """`mmsim run` and `mmsim replay`: a scenario as it goes by itself, or by a given schedule."""
     situation = situation_of(args)
     trace = situation.run() if args.schedule is None else situation.replay(args.schedule)
-    moves = schedule.render(trace.moves)
     if args.json:
-        content = {
-            "scenario": situation.name,
-            "version": situation.version.name,
-            "knobs": situation.knobs,
-            "schedule": moves,
-            "result": situation.result(trace.last),
-            "outcome": situation.outcome(trace.last),
-            "counters": dict(text.counters(trace)),
-            "steps": [
-                {
-                    "actor": event.actor,
-                    "step": event.op.kind.name,
-                    "arguments": [str(argument) for argument in event.op.args],
-                    "outcome": event.choice,
-                    "answer": str(event.answer),
-                    "in": event.where[-1].function,
-                    "site": event.site,
-                }
-                for event in trace.events
-            ],
-        }
-        print(json.dumps(content, indent=1))
+        print(json.dumps(run_text.as_json(situation, trace), indent=1))
     else:
-        print(f"{heading(situation)}\nschedule  {moves}\n")
-        print(f"{text.step_table(trace)}\n\n{text.summary(trace)}")
+        print(f"{run_text.heading(situation)}\nschedule  {schedule.render(trace.moves)}\n")
+        print(f"{run_text.step_table(trace)}\n\n{run_text.summary(trace)}")
     return 0
 
 
@@ -307,42 +268,16 @@ def explore(args: argparse.Namespace) -> int:
             raise UserError(f"no outcome is called {args.goal!r}{nearest(args.goal, known)}")
     found = _search(situation, args)
     outcomes = found.outcomes(situation.outcome)
-    goal, aim = args.goal, situation.aim.word
-    # One outcome settles the claim: one of that name, or without a goal one that is not the aim.
-    settled = any(goal in each.name if goal else each.name != aim for each in outcomes)
-    verdict = Verdict.HOLDS if settled == bool(goal) else Verdict.BROKEN
-    if not settled and not found.complete:
-        verdict = Verdict.NOT_FINISHED
+    searched = Searched(situation, found, outcomes, args.goal, args.preemptions_max)
     if args.json:
-        content = {
-            "states": found.states,
-            "edges": found.edges,
-            "schedules": found.schedules(),
-            "verdict": verdict.value,
-            "complete": found.complete,
-            "outcomes": [
-                {
-                    "name": each.name,
-                    "schedules": each.schedules,
-                    "odds": f"{each.odds.numerator}/{each.odds.denominator}",
-                    "shortest": None if each.shortest is None else schedule.render(each.shortest),
-                }
-                for each in outcomes
-            ],
-        }
         sys.set_int_max_str_digits(0)  # exact numbers of a long run may have thousands of digits
-        print(json.dumps(content, indent=1))
+        print(json.dumps(searched.as_json(), indent=1))
     else:
-        _print_found(situation, args, found, outcomes, verdict)
+        print(searched.report(as_it_begins=not args.set))
     if found.stopped == "interrupted":
         print("mmsim: interrupted, search not finished", file=sys.stderr)
         return INTERRUPTED
     return 0
-
-
-def _search_begins(spec: Spec) -> str:
-    knobs = " ".join(f"{name}={value}" for name, value in spec.searched.items())
-    return f"a search of {spec.name} begins with {knobs}; --set turns that, too"
 
 
 def _search(situation: Situation, args: argparse.Namespace) -> Exploration:
@@ -374,45 +309,6 @@ def _search(situation: Situation, args: argparse.Namespace) -> Exploration:
     if show:
         print("\r\x1b[K", end="", file=sys.stderr, flush=True)
     return found
-
-
-def _print_found(
-    situation: Situation,
-    args: argparse.Namespace,
-    found: Exploration,
-    outcomes: list[Outcome],
-    verdict: Verdict,
-) -> None:
-    print(heading(situation))
-    if situation.spec.searched and not args.set:
-        print(f"          {_search_begins(situation.spec)}")
-    n = args.preemptions_max
-    bound = "" if n is None else f" with at most {plural(n, 'preemption')}"
-    numbers = f"{count(found.states)} states, {count(found.edges)} edges"
-    schedules = found.schedules() if found.complete else None
-    if found.complete:
-        ways = plural(schedules, "schedule")
-        print(f"searched  {numbers}, {ways}: all{bound or ' there are'}\n")
-    else:
-        print(f"searched  {numbers}; {count(found.waiting)} states had no turn ({found.stopped})\n")
-    if outcomes:
-        print(outcome_table(outcomes, schedules))
-        if bound:
-            print("      with a bound the coin is tossed among those who may still move")
-    else:
-        print("No run has come to an end yet.")
-    version = "" if situation.version.name == BASE.name else situation.version.name
-    replay = command_words("replay", situation.name, version, situation.knobs)
-    for each in outcomes:
-        if each.shortest is not None:
-            print(f"\n{each.name}: shortest schedule, {len(each.shortest)} steps")
-            print(f'  {replay} "{schedule.render(each.shortest)}"')
-    claim = f"every order{bound} ends in {situation.aim.word!r}"
-    if args.goal is not None:
-        claim = f"some order{bound} ends in {args.goal!r}"
-    print(f"\nClaim: {claim}.  Verdict: {verdict.value}.")
-    if not found.complete:
-        print("search not finished: the numbers above are those so far")
 
 
 # -- conformance, compare: the model against what it did not make
@@ -474,9 +370,9 @@ def show(args: argparse.Namespace) -> int:
     return 0
 
 
-def lab(args: argparse.Namespace) -> int:
+def run_lab(args: argparse.Namespace) -> int:
     """`mmsim lab`: the lessons in JupyterLab; its exit status."""
-    return lab_module.lab(
+    return lab.open_lab(
         args.folder,
         port=args.port,
         browser=not args.no_browser,
@@ -488,22 +384,20 @@ def lab(args: argparse.Namespace) -> int:
 # -- progress, tally
 
 
-def progress(args: argparse.Namespace) -> int:
+def run_progress(args: argparse.Namespace) -> int:
     """`mmsim progress`: what was answered; with --hand-in one file of it."""
     from mmsim.lessons.tally import progress_table  # no other command waits for the cards
 
     folders = [args.folder] if args.folder else [Path(), Path("mmsim-lessons")]
-    files = [folder / part / progress_file.FILE for folder in folders for part in ("", "notebooks")]
+    files = [folder / part / progress.FILE for folder in folders for part in ("", "notebooks")]
     file = next((file for file in files if file.is_file()), None)
     if file is None:
         advice = "name the folder of your lessons, or answer a card in a notebook first"
-        raise UserError(
-            f"there is no {progress_file.FILE} in {args.folder or 'this folder'}: {advice}"
-        )
+        raise UserError(f"there is no {progress.FILE} in {args.folder or 'this folder'}: {advice}")
     book = _book(file)
     print(f"{file}\n\n{progress_table(book.cards)}")
     if args.hand_in is not None:
-        target = progress_file.hand_in(book, args.hand_in, __version__)
+        target = progress.hand_in(book, args.hand_in, __version__)
         print(
             f"\n{target} is written. It holds the name {args.hand_in!r}, your first and your last "
             "answer to each card in full, how often you tried, and when.\n"
@@ -516,7 +410,7 @@ def tally(args: argparse.Namespace) -> int:
     """`mmsim tally`: one table of all hand-ins in a folder, and a picture beside them."""
     from mmsim.lessons.tally import cards, latest, tally_picture, tally_table
 
-    handed_in: dict[str, list[progress_file.Book]] = {}
+    handed_in: dict[str, list[progress.Book]] = {}
     for file in sorted(args.folder.glob("*.jsonl")):
         book = _book(file)
         name = str(book.head.get("hand_in", ""))
@@ -543,10 +437,10 @@ def tally(args: argparse.Namespace) -> int:
     return 0
 
 
-def _book(file: Path) -> progress_file.Book:
+def _book(file: Path) -> progress.Book:
     """A file of answers; what is damaged in it is said."""
     try:
-        book = progress_file.read(file)
+        book = progress.read(file)
     except OSError as error:
         raise UserError(f"{file} can't be read: {error.strerror}") from error
     for line in book.damaged[:5]:

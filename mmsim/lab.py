@@ -41,7 +41,7 @@ WIDGETS_EXTENSION = "share/jupyter/labextensions/@jupyter-widgets/jupyterlab-man
 # -- mmsim lab
 
 
-def lab(
+def open_lab(
     folder: Path | None,
     *,
     port: int | None,
@@ -56,14 +56,14 @@ def lab(
     or with BROWSER=none in the environment, the address is only printed.  Without `solutions` none
     is put into the folder; what is there stays.  Raises UserError."""
     if importlib.util.find_spec("jupyterlab") is None:
-        raise UserError(f"JupyterLab is not installed: {_install(_wanted())}")
+        raise UserError(f"JupyterLab is not installed: {_install(wanted_packages())}")
     share = datafiles.share_dir()
     if here is None:
         root = folder or Path("mmsim-lessons")
         report(put_lessons(share, root, solutions=solutions), root)
         lesson = first_lesson(root / "notebooks")
     elif solutions:
-        root, lesson = place(here)
+        root, lesson = served_and_opened(here)
     else:
         raise UserError("--no-solutions is for a folder of your own: --here copies nothing.")
     sign_lessons(share, root)
@@ -71,7 +71,7 @@ def lab(
     return serve(command(root, lesson, port=port, browser=not quiet))
 
 
-def place(here: Path) -> tuple[Path, Path]:
+def served_and_opened(here: Path) -> tuple[Path, Path]:
     """For `here`, a notebook or a folder of them: the folder to serve, the lesson to open.
 
     Inside mmsim's own checkout the whole checkout is served, so that data/ can be looked at too."""
@@ -288,7 +288,7 @@ def checks() -> list[Check]:
         found.append(Check("note", words, f"{advice} makes `mmsim` a command"))
     else:  # the usual surprise is a second copy
         found.append(Check("ok", f"mmsim {version} from {datafiles.PACKAGE}"))
-    found += [*check_packages(_wanted()), check_widgets_extension()]
+    found += [*check_packages(wanted_packages()), check_widgets_extension()]
     try:
         return [*found, check_files(datafiles.share_dir())]
     except UserError as error:
@@ -303,7 +303,7 @@ def installed(name: str) -> str | None:
         return None
 
 
-def _wanted() -> list[str]:
+def wanted_packages() -> list[str]:
     """What the extra `notebook` asks for: by the metadata, or in a checkout by pyproject.toml."""
     project = datafiles.PACKAGE.parent / "pyproject.toml"
     if installed(DISTRIBUTION) is not None:

@@ -135,7 +135,7 @@ TABLES = {"folios", "where", "batches", "vmstat", "pageblocks"}
 CHANGING = {"pop", "clear", "update", "setdefault", "popitem"}
 MARKS = {"atomic", "blocking", "choice"}
 # Who makes the first world of a situation, before anybody takes a step.
-BUILDERS = ("mm/world.py", "evidence/vectors.py", "scenarios/", "lessons/from_scratch.py")
+BUILDERS = ("mm/world.py", "evidence/vector_setup.py", "scenarios/", "lessons/from_scratch.py")
 MAY_WRITE = ("mm/", "script.py", "evidence/")
 
 

@@ -11,7 +11,8 @@ from views.svg_rules import readable
 
 from benchmarks import growth
 from mmsim.cli import main
-from mmsim.evidence.measured import VERSION_OF, Share, measured_pins
+from mmsim.evidence.measured import VERSION_OF, Share
+from mmsim.lessons.how_likely import measured_pins
 from mmsim.scenarios.situation import ALL_MOVED, MISSED, NO_MEMORY, NOT_SPLIT
 from mmsim.views.words import chance
 

@@ -26,8 +26,8 @@ from mmsim.lab import (
     checks,
     command,
     first_lesson,
-    place,
     put_lessons,
+    served_and_opened,
     sign_lessons,
 )
 
@@ -205,13 +205,13 @@ def test_what_is_opened_and_what_is_said(share, folder, monkeypatch, capsys) -> 
 def test_the_folder_of_a_notebook_is_served_and_by_a_link_too(share, tmp_path, monkeypatch):
     """The path of a file somewhere else was asked for below the folder: a traceback."""
     monkeypatch.setattr(datafiles, "share_dir", lambda: share)
-    assert place(share / "notebooks") == (share, share / "notebooks" / "00_start.ipynb")
+    assert served_and_opened(share / "notebooks") == (share, share / "notebooks" / "00_start.ipynb")
     mine = write(tmp_path, {"mine.ipynb": "", "here/no": ""}) / "mine.ipynb"
     for target, served in ((mine, tmp_path), (share / LESSON, share)):
-        assert place(target) == (served, target)
+        assert served_and_opened(target) == (served, target)
         link = tmp_path / "here" / target.name
         link.symlink_to(target)
-        root, lesson = place(link)
+        root, lesson = served_and_opened(link)
         assert root.samefile(served)
         assert (root / opened(root, lesson)).samefile(target)
     folder = tmp_path / "folder"
@@ -246,7 +246,7 @@ def test_a_package_of_the_lessons_and_what_is_wanted_in_a_checkout_and_in_a_whee
         assert lab_module.check_packages(wanted) == [
             Check("ok", "jupyterlab 4.6.6"), Check("ok" if good else "problem", text, mend)
         ]  # fmt: skip
-        assert lab_module._wanted() == extras["notebook"]
+        assert lab_module.wanted_packages() == extras["notebook"]
 
 
 def test_broken_and_missing_files(tmp_path: Path) -> None:

@@ -19,7 +19,8 @@ from mmsim.engine.actor import Local
 from mmsim.engine.scenario import Move, Scenario, State
 from mmsim.engine.schedule import render
 from mmsim.engine.trace import Trace, record
-from mmsim.evidence.diagnose import EVIDENCE, PAGES, SEARCHED_ORDER, SETTINGS, Setting, StoredRun
+from mmsim.evidence.counters import EVIDENCE, PAGES
+from mmsim.evidence.diagnose import SEARCHED_ORDER, SETTINGS, Setting, StoredRun
 from mmsim.mm.versions import POLICIES, VERSIONS
 from mmsim.scenarios import Situation
 from mmsim.scenarios.observed import migrate_returns

@@ -1,10 +1,5 @@
 """From counters that moved back to what may have happened.
 
-Interface: read, delta, Delta, EVIDENCE, PAGES, UNITS; explain, Diagnosis, Group, Explanation,
-stored_runs, StoredRun, Setting, SETTINGS, next_counters, signs, hints, ran
-
-The texts are those that people have: /proc/vmstat twice, a list of counters, lines of ftrace.
-
 The answers are not written down by hand.  Small situations were searched in every version, and of
 each way to end a shortest run is stored in data/stored_runs.csv (tools/build_stored_runs.py).
 Counters are of the whole machine: a path explains a part of what moved, and what is left over
@@ -14,16 +9,12 @@ from __future__ import annotations
 
 import functools
 import re
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
-from mmsim import errno
 from mmsim.constants import (
     HPAGE_PMD_NR,
-    MIGRATE_COUNTERS,
     MR_CONTIG_RANGE,
     MR_LONGTERM_PIN,
     MR_NUMA_MISPLACED,
@@ -31,274 +22,18 @@ from mmsim.constants import (
 )
 from mmsim.datafiles import load_csv
 from mmsim.engine.trace import Trace
-from mmsim.errors import nearest
-from mmsim.evidence.ftrace import COUNTS
-from mmsim.evidence.ftrace import read as read_trace
-from mmsim.evidence.pasted import (
-    SHOWN_MAX,
-    VMSTAT,
-    Line,
-    Neighbour,
-    PasteError,
-    lines_of,
-    neighbour,
-    wrong,
-)
+from mmsim.evidence.counters import EVIDENCE, PAGES, UNITS, Delta
+from mmsim.evidence.pasted import PasteError
 from mmsim.mm.versions import V6_12, VERSIONS, get
 from mmsim.mm.world import AVAILABLE, EITHER, NONE
 from mmsim.scenarios import Situation, make
-from mmsim.scenarios.situation import MISSED, NOT_MOVED, NOT_SPLIT, PINNED, SINGLE
-
-# -- what moved
-#
-# A counter that a text does not have is not known, which is no error: kernels before 5.9 count no
-# migrations of huge pages, and `grep` leaves most counters out.
-
-PAGES = ("pgmigrate_success", "pgmigrate_fail")
-EVIDENCE = (
-    *MIGRATE_COUNTERS,
-    "thp_split_page",
-    "thp_split_page_failed",
-    "thp_split_pmd",
-    "cma_alloc_success",
-    "cma_alloc_fail",
-)
-UNITS = tuple(name for name in EVIDENCE if name not in PAGES)
-
-WHOLE = 40
-"""A text with more counters than this is a whole /proc/vmstat."""
-OLD = "the model's versions are of 2022 and later, so what it says is a comparison"
-
-_COUNTER = re.compile(r"([a-z][a-z0-9_]*)(?:[ :=]+|,)([+-]?\d{1,19})(?: ?#[^0-9]*)?")
-_NEXT = re.compile(r"[,;](?: |$)|(?<=\d) (?=[a-z]\w*[ :=]+[+-]?\d)")
-_QUOTES = re.compile(r"(?<!\d)[\"'`*“”‘’{}]+|[\"'`*“”‘’{}]+(?!\d)")  # of JSON, a chat, a web page
-_CALL = re.compile(r"\bmm_migrate_pages: (.*?)(?: \*/)?$")
-_LOST = re.compile(r"\blost \d+ (?:events|chunks)|entries-written: (\d+)/(?!\1\b)", re.IGNORECASE)
-_MEANT = re.compile(r"nr_succeeded|nr_failed|mm_migrate_pages:|nr_thp_|(?<!start: )mode=MIGRATE_")
-_VALUE = re.compile(r"(\w+)=(\S*)")
-# Names that may go back without a new boot: what is there now, and what can be set to 0.
-_GAUGES = re.compile(r"nr_.*|workingset_nodes|numa_.*|.*_nodes|balloon_.*|vma_.*")
-_EVENTS = re.compile(r"(pg|thp_|compact_|cma_|drop_|allocstall|kswapd_|pswp|slabs_|oom_|unevict).*")
-
-
-class Delta(NamedTuple):
-    """What is known.  `given`: counters of EVIDENCE; one that is missing is not known.
-
-    `others`: what else moved.  `reason`: for whom pages were migrated, if a trace said so; `also`:
-    the other reasons of that trace.  `notes`: sentences about the text.  `version`: that of the
-    kernel, if the text says which one it is of."""
-
-    given: dict[str, int]
-    others: dict[str, int]
-    reason: str = ""
-    also: tuple[Delta, ...] = ()
-    notes: tuple[str, ...] = ()
-    version: str = ""
-
-    @property
-    def moved(self) -> dict[str, int]:
-        """The given counters that moved."""
-        return {name: n for name, n in self.given.items() if n}
-
-    @property
-    def unknown(self) -> tuple[str, ...]:
-        """Counters of EVIDENCE that the text says nothing about."""
-        return tuple(name for name in EVIDENCE if name not in self.given)
-
-
-def read(
-    before: str, after: str | None = None, names: tuple[str, str] = ("BEFORE", "AFTER")
-) -> Delta:
-    """What moved, from one text or two; raises PasteError."""
-    if after is not None:
-        found = []
-        for text, name in zip((before, after), names, strict=True):
-            with _called(name):
-                found.append(_counters(lines_of(text, VMSTAT, name), readings=True))
-        return _between(found[0], found[1], names)
-    name = names[0]
-    with _called(name):
-        lines = lines_of(before, VMSTAT, name)
-        if "==== trace" in before:
-            return _traced(before)
-        if any(_MEANT.search(line.text) for line in lines):
-            return _calls(lines, lost=bool(_LOST.search(before)))
-        return _listed(_counters(lines), name)
-
-
-@contextmanager
-def _called(name: str) -> Iterator[None]:
-    """Put the name of the text before a message about one of its lines."""
-    try:
-        yield
-    except PasteError as error:
-        at_line = str(error).startswith(("line ", "after "))
-        raise type(error)(f"{name}, {error}" if at_line else str(error)) from None
-
-
-def delta(before: dict[str, int], after: dict[str, int], notes: tuple[str, ...] = ()) -> Delta:
-    """What moved between two states of the counters."""
-    moved = {name: n - before.get(name, 0) for name, n in after.items()}
-    given = {name: moved[name] for name in EVIDENCE if name in moved}
-    others = {name: n for name, n in moved.items() if name not in EVIDENCE and n}
-    return Delta(given, others, notes=notes)
-
-
-# -- a trace with the counters before and after it
-
-
-def _traced(text: str) -> Delta:
-    try:
-        real = read_trace(text)
-    except ValueError as error:
-        raise PasteError(str(error)) from None
-    begun = [
-        line for line in real.lines if line.kind in ("mm_migrate_pages_start", "mm_migrate_pages")
-    ]
-    whose = sorted({str(line.fields["reason"]) for line in begun}, key=_usual)
-    notes = [f"The trace is of a kernel that is {real.version} here (--kernel names another)."]
-    if whose[1:]:
-        notes.append(f"The counters also have what was migrated for {', '.join(whose[1:])}.")
-    moved = delta({}, real.delta, tuple(notes))
-    return moved._replace(reason=whose[0] if whose else "", version=real.version)
-
-
-# -- names with numbers
-
-
-def _counters(lines: list[Line], *, readings: bool = False) -> dict[str, int]:
-    found: dict[str, int] = {}
-    first: dict[str, Line] = {}
-    for line in lines:
-        for part in filter(None, _NEXT.split(_QUOTES.sub("", line.text))):
-            match = _COUNTER.fullmatch(part)
-            if match is None:
-                if said := neighbour([line, *lines], (VMSTAT,)):
-                    raise Neighbour(said)
-                wrong(
-                    line,
-                    "write a counter and by how much it moved, a whole number without points or "
-                    f"commas, for instance 'thp_migration_fail +1', not {part[:SHOWN_MAX]!r}",
-                )
-            name = match[1]
-            if readings and match[2][0] == "+":
-                wrong(line, f"{part!r} is a movement and not a reading: give such a list alone")
-            if name in found:
-                two = f"stands in line {first[name].number} already: give two readings as two files"
-                wrong(line, f"{name} {two}, BEFORE and AFTER")
-            found[name], first[name] = int(match[2]), line
-    return found
-
-
-def _between(before: dict[str, int], after: dict[str, int], names: tuple[str, str]) -> Delta:
-    alone = sorted(set(before) ^ set(after))
-    if alone:
-        which = names[0] if alone[0] in before else names[1]
-        cut = "of two kernels, or one of them is cut"
-        raise PasteError(f"the texts are {cut}: only {which} has {alone[0]}")
-    moved = {name: after[name] - n for name, n in before.items()}
-    events = {n: v for n, v in moved.items() if v and _EVENTS.match(n) and not _GAUGES.fullmatch(n)}
-    back = next((name for name, n in events.items() if n < 0), None)
-    if back:
-        went = f"{back} from {before[back]} to {after[back]}"
-        if all(n < 0 for n in events.values()):
-            raise PasteError(
-                f"every counter that moved went back ({went}): "
-                f"swap {names[0]} and {names[1]}, unless the machine was started anew in between"
-            )
-        different = "the texts are from different boots: counters went back"
-        raise PasteError(f"{different}, for instance {went}")
-    if not set(before) & set(EVIDENCE):
-        raise PasteError(f"{names[0]} has no counter of the model; those are {', '.join(EVIDENCE)}")
-    old = len(before) > WHOLE and "thp_migration_fail" not in before
-    huge = "There are no counters thp_migration_*: the kernel is from before 5.9, or has no huge"
-    return delta(before, after, (f"{huge} pages; {OLD}.",) if old else ())
-
-
-def _listed(moved: dict[str, int], name: str) -> Delta:
-    if len(moved) > WHOLE:
-        two = "give two of them, from before and from after"
-        raise PasteError(f"{name} is a whole /proc/vmstat; {two}")
-    found = delta({}, moved)
-    if not found.given:
-        first = next(iter(moved), "")
-        known = nearest(first, EVIDENCE)
-        raise PasteError(f"{name} has no counter of the model: {first!r}{known}")
-    for counter, n in found.given.items():
-        if n < 0:
-            raise PasteError(f"{name}: {counter} went back by {-n}; counters never do")
-    return found
-
-
-# -- the tracepoint mm_migrate_pages, summed up over the calls for each reason
-
-
-def _calls(lines: list[Line], *, lost: bool) -> Delta:
-    calls = [(line, *_call(line)) for line in lines if _MEANT.search(line.text)]
-    others = [line for line in lines if not _MEANT.search(line.text)]
-    first, known, _ = calls[0]
-    sums: dict[str, Counter[str]] = {}
-    for line, numbers, reason in calls:
-        if len(numbers) != len(known):
-            wrong(line, f"this has other values than line {first.number}: give one kernel's")
-        sums.setdefault(reason, Counter()).update(numbers)
-    for line in others:
-        if (match := _COUNTER.fullmatch(line.text)) and match[1] in EVIDENCE:
-            wrong(line, "this is a counter, and there is a trace, too: give one of the two")
-    notes = [f"Lines of other events, not read: {len(others)}."] if others else []
-    if lost:
-        notes.append("The tracer lost events, so there may have been more calls than these.")
-    if len(known) == len(PAGES):
-        notes.append(f"The lines are of a kernel before 5.9, without counts of huge pages; {OLD}.")
-    found = [Delta(dict(sums[r]), {}, r) for r in sorted(sums, key=lambda r: _rank(r, sums[r]))]
-    return found[0]._replace(also=tuple(found[1:]), notes=tuple(notes))
-
-
-def _rank(reason: str, total: Counter[str]) -> tuple[bool, int]:
-    """Failures first."""
-    failed = total["pgmigrate_fail"] or total["thp_migration_fail"]
-    return not failed, _usual(reason)
-
-
-def _usual(reason: str) -> int:
-    """Pins first, then owners of CMA areas."""
-    usual = (REASONS[MR_LONGTERM_PIN], REASONS[MR_CONTIG_RANGE])
-    return usual.index(reason) if reason in usual else len(usual)
-
-
-def _call(line: Line) -> tuple[dict[str, int], str]:
-    """What a line counts: five counters or (before 5.9) two; and the reason, "" if it is empty."""
-    match = _CALL.search(line.text)
-    found = _VALUE.findall(match[1]) if match else []
-    values = dict(found)
-    if counted := re.match(r"\d+ (?=mm_migrate_pages:)", line.text):
-        wrong(line, f"this begins with {counted[0]}: give each call as often as it came, uncounted")
-    whole = match and "nr_" not in line.text[: match.start()]
-    if not match or not whole or len(found) > len(values) or _VALUE.sub("", match[1]).strip():
-        wrong(line, f"{line.text[-SHOWN_MAX:]!r} can't be read as a line of mm_migrate_pages")
-    old = not any(key.startswith("nr_thp_") for key in values)
-    keys = COUNTS[:2] if old else COUNTS
-    missing = next((key for key in (*keys, "mode", "reason") if key not in values), None)
-    if missing:
-        wrong(line, f"a line of mm_migrate_pages has no value {missing}")
-    for key in keys:
-        if not re.fullmatch(r"[0-9]{1,19}", values[key]):
-            wrong(line, f"{key} is no number: {values[key][:SHOWN_MAX]!r}")
-    reason = values["reason"]
-    number = int(reason, 0) if re.fullmatch(r"0x[0-9a-f]{1,4}|[1-9]?[0-9]", reason) else -1
-    reason = REASONS[number] if 0 <= number < len(REASONS) else reason
-    if reason and any(known.startswith(reason) and known != reason for known in REASONS):
-        wrong(line, f"the line is cut in its reason, {reason!r}: paste it again")
-    return {
-        name: int(values[key]) for name, key in zip(MIGRATE_COUNTERS, keys, strict=False)
-    }, reason
-
+from mmsim.scenarios.situation import MISSED, PINNED
 
 # -- the family: every way to end
 #
 # A stored run is one way to end, told by the counters that it moves, those of real huge pages.
 
-NO_TARGET, TARGET = 0, 1
+WITHOUT_TARGET, WITH_TARGET = 0, 1
 """Positions in SETTINGS of a pin that nothing hinders: without and with a free huge page to move
 to."""
 PIN, OTHER, NEVER_SPLITS = (
@@ -309,12 +44,12 @@ SEARCHED_ORDER = 1
 """Order of the huge pages that are searched: two pages each."""
 SIZES = (8192, 2048, 1024, 256)
 """Pages of a huge page where it has not 512: pages of 64 KiB, of 16 KiB, and rarer kernels."""
-REFUSED = "thp_split_page_failed"
+SPLIT_FAILED = "thp_split_page_failed"
 """Others move it, too, when reclaim or the queue of later splits meets a page in use: the last
 thing to suppose."""
-SOFT = ("thp_split_page", "thp_split_pmd", "cma_alloc_success", "cma_alloc_fail")
+MOVED_BY_OTHERS = ("thp_split_page", "thp_split_pmd", "cma_alloc_success", "cma_alloc_fail")
 """With single pages, what others move all the time: reclaim, munmap, owners of CMA areas, ..."""
-HARD = tuple(name for name in UNITS if name not in (*SOFT, REFUSED))
+MOVED_BY_PATHS_ALONE = tuple(name for name in UNITS if name not in (*MOVED_BY_OTHERS, SPLIT_FAILED))
 
 
 class Setting(NamedTuple):
@@ -518,7 +253,7 @@ class Explanation(NamedTuple):
         odd = len({name.replace("success", "fail") if name.startswith("cma") else name
                    for name in self.others})  # fmt: skip
         odd += (self.pieces > 0) + fails + 2 * (self.times > 1)
-        return self.others.get(REFUSED, 0), odd, self.run.number, self.run.steps
+        return self.others.get(SPLIT_FAILED, 0), odd, self.run.number, self.run.steps
 
 
 class Group(NamedTuple):
@@ -562,7 +297,7 @@ class _Plain(NamedTuple):
 @functools.cache
 def _plain(version: str) -> _Plain:
     by_number = {run.number: run for run in reversed(stored_runs(version, 1))}
-    split = by_number[NO_TARGET]
+    split = by_number[WITHOUT_TARGET]
     missed = next(
         run
         for run in stored_runs(version, 1)
@@ -570,7 +305,7 @@ def _plain(version: str) -> _Plain:
     )
     piece = {name: n - split.counters[name] for name, n in missed.counters.items()}
     pins = split.outcome == PINNED.word
-    return _Plain(by_number[TARGET].counters, split.counters, piece, pins)
+    return _Plain(by_number[WITH_TARGET].counters, split.counters, piece, pins)
 
 
 # -- one stored run against what is given
@@ -596,12 +331,12 @@ def _beside(run: StoredRun, times: int, given: Counters, size: int) -> list[Expl
     if split < 0 or whole < 0 or (not run.is_huge and (split or whole)):
         return []
     left = {n: by - split * plain.split[n] - whole * plain.whole[n] for n, by in rest.items()}
-    if any(n < 0 or (n and name in HARD) for name, n in left.items()):
+    if any(n < 0 or (n and name in MOVED_BY_PATHS_ALONE) for name, n in left.items()):
         return []
     path = Explanation((run.version,), run, times, whole, split, size=size)
     pages = {name: given[name] - path.own[name] for name in PAGES if name in given}
     failed = pages.get("pgmigrate_fail", 0)
-    if failed < 0 or (failed and not run.is_huge) or (left.get(REFUSED) and times > 1):
+    if failed < 0 or (failed and not run.is_huge) or (left.get(SPLIT_FAILED) and times > 1):
         return []
     others = {name: n for name, n in (pages | left).items() if n}
     return _with_pieces(path._replace(others=others), given)
@@ -632,7 +367,7 @@ _LEVELS = (
         "a pin empties the batches for a page that is off its LRU, not for a reference too many",
     ),
     (49, 110, "each pin of a single page in CMA emptied the batches of all CPUs"),
-    (0, 60, f"a huge page that was truncated counted {REFUSED}"),
+    (0, 60, f"a huge page that was truncated counted {SPLIT_FAILED}"),
 )
 
 
@@ -665,14 +400,14 @@ def explain(
     names = tuple(get(version).name for version in versions)
     given = delta.given
     groups, stage = _search(delta, names, HPAGE_PMD_NR, rarer=rarer)
-    if given.get("thp_migration_fail") and (not groups or PAGES[1] in _left_over(groups)):
+    if given.get("thp_migration_fail") and (not groups or PAGES[1] in left_over(groups)):
         seen = sum(given.get(name, SIZES[0]) for name in PAGES)
         for size in (size for size in SIZES if size <= seen):
             found, at = _search(delta, names, size, rarer=rarer)
-            if found and not _left_over(found) & {*PAGES} and not found[0].paths[0].pieces:
+            if found and not left_over(found) & {*PAGES} and not found[0].paths[0].pieces:
                 groups, stage = found, at
                 break
-    by_others = _by_others(delta)
+    by_others = _can_be_others(delta)
     if by_others and all(name.startswith("cma_") for name in delta.moved):
         groups = ()  # what nobody counted is not invented
     nearest = None if groups or by_others or not delta.moved else _nearest(given, names)
@@ -690,14 +425,15 @@ def _search(
             for run in stored_runs(name, stage):
                 if run.is_for(delta.reason):
                     found += _fit(run, delta.given, size)
-        without = [path for path in found if REFUSED not in path.others]
+        without = [path for path in found if SPLIT_FAILED not in path.others]
         if without and not rarer:
             break
     found = found if rarer else without or found
     return _grouped(found, delta.unknown), stage if delta.moved else STAGES[-1]
 
 
-def _left_over(groups: Sequence[Group]) -> set[str]:
+def left_over(groups: Sequence[Group]) -> set[str]:
+    """Counters that the simplest path leaves to others."""
     return set(groups[0].paths[0].others) if groups else set()
 
 
@@ -708,14 +444,14 @@ def moved_singly(delta: Delta) -> int:
     return 0 if pages in {size * whole for size in SIZES} else pages - whole * HPAGE_PMD_NR
 
 
-def _by_others(delta: Delta) -> bool:
+def _can_be_others(delta: Delta) -> bool:
     """Can everything be what others do all the time?  Not if a trace says who it was, and refused
     splits only if it is known that no huge page failed to move."""
     if delta.reason or moved_singly(delta) < 0:
         return False
-    theirs = {*SOFT, *PAGES, "thp_migration_success"}
+    theirs = {*MOVED_BY_OTHERS, *PAGES, "thp_migration_success"}
     if delta.given.get("thp_migration_fail") == 0:
-        theirs.add(REFUSED)
+        theirs.add(SPLIT_FAILED)
     return bool(delta.moved) and theirs.issuperset(delta.moved)
 
 
@@ -723,7 +459,7 @@ def _grouped(found: Sequence[Explanation], unknown: Sequence[str]) -> tuple[Grou
     """By the counters that would tell them apart; of each kind of run the simplest path, in every
     version that has it and returns the same.  A counter that others may have moved, too, tells
     nothing: it may be all theirs, all of the path, or both."""
-    shared = {name for path in found for name in path.others if name != REFUSED}
+    shared = {name for path in found for name in path.others if name != SPLIT_FAILED}
     if any(path.pieces for path in found):
         shared |= {*PAGES}
     groups: dict[tuple[int | None, ...], dict[tuple[object, ...], Explanation]] = {}
@@ -757,104 +493,3 @@ def _nearest(
             wrong = {c: (n, run.counters[c]) for c, n in given.items() if run.counters[c] != n}
             paths.append((Explanation((name,), run), wrong))
     return min(paths, key=lambda each: (len(each[1]), sum(abs(a - b) for a, b in each[1].values())))
-
-
-# -- what to look at next
-#
-# The differences are found, not known: the counters that paths would move, and what return probes
-# and tracepoints would show of their runs in the model.
-
-
-_REFERENCE = (
-    "who refers to the page: the trace events page_ref (CONFIG_DEBUG_PAGE_REF), and what else ran "
-    "at that time"
-)
-_HINTS = {
-    NOT_SPLIT: _REFERENCE,
-    NOT_MOVED: _REFERENCE,
-    SINGLE: f"{_REFERENCE}; a page that waits in a per-CPU batch looks the same",
-    MISSED: "which single pages are left in CMA: their lock or a reference was taken in passing",
-}
-
-
-def next_counters(groups: Sequence[Group], unknown: Sequence[str]) -> dict[str, list[int]]:
-    """Counters that were not given and would differ: name -> its value in each group."""
-    found = {name: [group.counters[name] for group in groups] for name in EVIDENCE}
-    return {name: n for name, n in found.items() if name in unknown and len(set(n)) > 1}
-
-
-def signs(group: Group) -> dict[str, list[str]]:
-    """What is to be seen of the paths of a group and differs: where -> what, path by path."""
-    seen = [_seen(path) for path in group.paths]
-    where = dict.fromkeys(name for each in seen for name in each)
-    rows = {name: [each.get(name, "not called") for each in seen] for name in where}
-    return {name: row for name, row in rows.items() if len(set(row)) > 1}
-
-
-def _seen(path: Explanation) -> dict[str, str]:
-    splits = [e.notes["ret"] for e in path.run.trace().events if e.site == "split.unlock"]
-    probes = {"split_huge_page_to_list": splits, "migrate_pages": path.run.returns}
-    found = {"tracepoint mm_migrate_pages, field reason": path.run.reason}
-    for function, codes in probes.items():
-        if codes:
-            said = ", ".join(dict.fromkeys(map(errno.name, codes)))
-            found[f"return probe on {function}()"] = said
-    return found
-
-
-# What else ran, as a counter of others says, and what it does to the counters of pages.
-_RAN = {
-    "compact_daemon_": "compaction ran (kcompactd)",
-    "compact_stall": "compaction ran for somebody who asked for memory",
-    "compact_": "compaction ran",
-    "numa_pages_migrated": "NUMA balancing moved pages",
-    "pgdemote": "memory was demoted to another node",
-    "pgpromote": "memory was promoted to another node",
-}
-
-
-def ran(delta: Delta) -> list[str]:
-    """What else moves pages and ran, in words."""
-    found = {
-        next((says for begins, says in _RAN.items() if name.startswith(begins)), "")
-        for name, n in delta.others.items()
-        if n > 0
-    }
-    if len(found & set(list(_RAN.values())[:3])) > 1:
-        found.discard(_RAN["compact_"])
-    return [says for says in _RAN.values() if says in found]
-
-
-def hints(diagnosis: Diagnosis) -> list[str]:
-    """Sentences about the simplest group: where to look, and what ran at the same time."""
-    delta, groups = diagnosis.delta, diagnosis.groups
-    found = []
-    if groups and not diagnosis.by_others:
-        first = groups[0].paths[0]
-        found = [f"look for {hint}" for hint in [_HINTS.get(first.run.outcome)] if hint]
-        if found and delta.others.get("drop_pagecache"):
-            found.append(
-                f"drop_pagecache moved by {delta.others['drop_pagecache']}: drop_caches ran, and "
-                "in the model it has such a reference for a while (mmsim run pin_versus)"
-            )
-        if first.run.reason == PIN and -errno.ENOMEM in first.run.returns:
-            found.append(
-                "a map that fails with -ENOMEM and moves none of these counters met another limit: "
-                "RLIMIT_MEMLOCK, or vfio_iommu_type1.dma_entry_limit mappings"
-            )
-    if diagnosis.by_others or _left_over(groups) & {*PAGES}:
-        found += [
-            f"{says}; it moves single pages, and pgmigrate_* count them" for says in ran(delta)
-        ]
-    if delta.given.get(REFUSED) and (diagnosis.by_others or REFUSED in _left_over(groups)):
-        found.append(
-            "reclaim and the queue of later splits try splits, too, and count refused ones"
-        )
-    if diagnosis.by_others and delta.given.get("cma_alloc_fail"):
-        found.append(
-            "the kernel log says of each failed request what it returned: -16 (pages were tried, "
-            "one stayed busy) or -12 (no free run long enough, or no memory for a page to move to)"
-        )
-    elif diagnosis.by_others and delta.given.get("pgmigrate_fail"):
-        found.append("the trace event mm_migrate_pages tells for whom pages were migrated")
-    return found

@@ -1,8 +1,5 @@
 """A pin that a real kernel traced, and the same pin in the model, line by line.
 
-Interface: marks, Mark; read, real_trace, raw_lines, RealTrace, TraceLine, Unit, situation, align,
-AlignedRow
-
 `marks` is what the tracer of the measurements would print about a run of the model: tracepoints and
 return probes.  It is read off the events of the main actor: their sites, what the path notes there,
 and what was answered.

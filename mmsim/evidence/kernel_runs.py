@@ -1,8 +1,5 @@
 """Measured rows against the model, number by number.
 
-Interface: compare_file, FileComparison, RowComparison, COMPARED, NOT_COMPARED, Case, predict,
-zone_with, populate, curves, CurveStep, exist
-
 A row of data/kernel-runs says what was set up and what a real kernel did.  What follows from the
 set-up is predicted by the model; what depends on timing is read off the row, and said.  A function
 for each kind of table does that; the functions are listed at the end.
@@ -35,7 +32,7 @@ from mmsim.mm.boot import boot
 from mmsim.mm.cma import ALLOC_CONTIG_TRIES
 from mmsim.mm.fragmentation import extfrag_index, parse_index, unusable_index
 from mmsim.mm.page_alloc import alloc_pages, request, take_block
-from mmsim.mm.seams import Version, pieces_try_again
+from mmsim.mm.seams import Version
 from mmsim.mm.versions import BASE, VERSIONS
 from mmsim.mm.world import AVAILABLE, NONE
 from mmsim.mm.zone import Zone
@@ -46,7 +43,7 @@ Found = TypeVar("Found")
 _WHOLE = re.compile(r"-?[0-9]{1,18}")
 EVERY_VERSION = "every version"
 VERDICTS = ("agree", "explained", "disagree", "skipped")
-SHOWN_MAX = 20
+ROWS_TOLD_MAX = 20
 """So many rows of a file are told one by one."""
 
 
@@ -197,10 +194,10 @@ class FileComparison(NamedTuple):
             *_by_reason("not compared", skipped),
             *(f"  {note}" for note in self.notes),
         ]
-        if len(explained) > SHOWN_MAX:  # what is alike is told once
+        if len(explained) > ROWS_TOLD_MAX:  # what is alike is told once
             lines += _by_reason("explained", explained)
             explained = []
-        return "\n".join([*lines, *map(str, (explained + disagree)[:SHOWN_MAX])])
+        return "\n".join([*lines, *map(str, (explained + disagree)[:ROWS_TOLD_MAX])])
 
 
 def _by_reason(what: str, rows: list[RowComparison]) -> list[str]:
@@ -225,8 +222,8 @@ def _compared(
 
 # -- which version stands for the kernel of a row
 
-LOOPS = {code for code, _, _ in VERSION_OF}
-UNMODIFIED = {code for code, variant, _ in VERSION_OF if variant == "unmodified"}
+KNOWN_CODES = {code for code, _, _ in VERSION_OF}
+UNMODIFIED_CODES = {code for code, variant, _ in VERSION_OF if variant == "unmodified"}
 """Kernels that nobody patched: their tables have no columns for what was patched."""
 OTHER_LOOP = "the later loop without the patch or its return-value rule: no version of the model"
 
@@ -244,7 +241,7 @@ def version_of_row(row: TableRow) -> tuple[str, str]:
     code, variant, _ = kernel = kernel_of_row(row)
     if version := VERSION_OF.get(kernel):
         return version, ""
-    if code in LOOPS - UNMODIFIED and variant in VARIANTS:
+    if code in KNOWN_CODES - UNMODIFIED_CODES and variant in VARIANTS:
         return "", OTHER_LOOP
     return "", (
         f"no version of the model stands for kernel {code!r}, variant {variant!r}; "
@@ -267,17 +264,18 @@ NOT_IN_CMA = "the range was not entirely in CMA at the start"
 NOT_WHOLE = "the range did not consist of huge pages alone, or of single pages alone, at the start"
 COMPACTION = "whether compaction finds a huge page is not modelled"
 DROP_CACHES = "depends on when drop_caches meets the pin; not deterministic"
+PIECES_TRIED_AGAIN = "the kernel tried pieces of huge pages again, which no version does"
 OTHERS_COMPACTED = "compaction ran meanwhile and moved pages of others, which vmstat counts too"
 
-COUNTERS = (*MIGRATE_COUNTERS, "thp_split_page", "thp_split_page_failed")
+PIN_ROW_COUNTERS = (*MIGRATE_COUNTERS, "thp_split_page", "thp_split_page_failed")
 REFUSALS = "d_thp_split_page_failed"
 
 BACKINGS = ("thp", "base")
-NO_REF, HELD, TIMED = "none", "held", "timed"
-DROPPED = ("dropcaches", "dropcaches_once")
-TARGETS = ("order9_ok", "order0")
-NO_TARGETS = ("inject", "frag_pinned")
-MOVABLE = "frag_movable"
+REF_NONE, REF_HELD, REF_TIMED = "none", "held", "timed"
+REF_OF_DROP_CACHES = ("dropcaches", "dropcaches_once")
+WITH_TARGETS = ("order9_ok", "order0")
+WITHOUT_TARGETS = ("inject", "frag_pinned")
+FRAG_MOVABLE = "frag_movable"
 UNITS_MAX = 256
 """The largest measured CMA area has 512 MiB."""
 REFS_MAX = 100_000
@@ -298,8 +296,6 @@ class Case(NamedTuple):
     page: int = 0
     """Which single page of that stretch it is to; of a huge page every page is alike."""
     dirty: bool = True
-    pieces_retry: bool = False
-    """The counterfactual: pieces of a split huge page get every pass."""
 
 
 @functools.lru_cache(maxsize=1024)
@@ -326,15 +322,13 @@ def predict(case: Case) -> Mapping[str, int]:
     }
     names = [f"U#{i}" for i in range(case.units)] if case.huge else []
     version = VERSIONS[case.version]
-    if case.pieces_retry:
-        version = version._replace(policy=pieces_try_again)
     found = run_gup(vector, version, {"folios": {name: {"split": True} for name in names}})
     result = found["calls"][0]["result"]
     return {
         "pin_errno": -errno.NUMBERS.get(result, 0),
         "thp_after": sum(not folio["split"] for folio in found["folios"].values()),
         "cma_pages_after": found["pages_in_cma_after"],
-        **{f"d_{name}": found["counters"][name] for name in COUNTERS},
+        **{f"d_{name}": found["counters"][name] for name in PIN_ROW_COUNTERS},
         "split_fail_at_check": found["refused"]["split at the check"],
         "split_fail_at_freeze": found["refused"]["split at the freeze"],
         "base_page_eagain_at_refcount": found["refused"]["move of a page"],
@@ -347,32 +341,32 @@ def compare_pin_row(row: TableRow) -> RowComparison:
     version, why_not = version_of_row(row)
     huge = row.one_of("backing", BACKINGS) == "thp"
     units = row.whole("n_units_2mib", 1, UNITS_MAX)
-    alloc_mode = row.one_of("alloc_mode", (*TARGETS, *NO_TARGETS, MOVABLE))
-    kind = row.one_of("ref_kind", (NO_REF, HELD, TIMED, *DROPPED))
-    referred = kind in (HELD, TIMED)
+    alloc_mode = row.one_of("alloc_mode", (*WITH_TARGETS, *WITHOUT_TARGETS, FRAG_MOVABLE))
+    kind = row.one_of("ref_kind", (REF_NONE, REF_HELD, REF_TIMED, *REF_OF_DROP_CACHES))
+    referred = kind in (REF_HELD, REF_TIMED)
     unit = row.whole("ref_unit", *((0, units - 1) if referred else ()))
     page = row.whole("ref_subpage", 0, HPAGE_PMD_NR - 1) if referred and not huge else 0
     refs = row.whole("n_refs", *((1, REFS_MAX) if referred else ()))
     if huge and alloc_mode == "order0":
         raise UserError("column alloc_mode is 'order0', but column backing is 'thp'")
     reasons = {
-        DROP_CACHES: kind in DROPPED,
-        COMPACTION: alloc_mode == MOVABLE,
+        DROP_CACHES: kind in REF_OF_DROP_CACHES,
+        PIECES_TRIED_AGAIN: "subpage_retry_knob" in row and row.flag("subpage_retry_knob"),
+        COMPACTION: alloc_mode == FRAG_MOVABLE,
         NOT_IN_CMA: row.whole("cma_pages_before") != units * HPAGE_PMD_NR,
         NOT_WHOLE: "thp_before" in row and row.whole("thp_before") != units * huge,
     }
     why_not = why_not or next((why for why, so in reasons.items() if so), "")
     dirty = "dirty" not in row or row.flag("dirty")
-    pieces_retry = "subpage_retry_knob" in row and row.flag("subpage_retry_knob")
-    targets = not huge or alloc_mode in TARGETS
+    targets = not huge or alloc_mode in WITH_TARGETS
     held_until, read_off = _held_until(row, kind, targets=targets)
     if why_not:
         return RowComparison.skipped(row, version, why_not)
-    case = Case(version, huge, units, targets, dirty=dirty, pieces_retry=pieces_retry)
+    case = Case(version, huge, units, targets, dirty=dirty)
     if held_until:
         case = case._replace(held_until=held_until, refs=refs, unit=unit, page=page)
     predicted = dict(predict(case))
-    if kind == TIMED and targets:
+    if kind == REF_TIMED and targets:
         # How many passes a page was refused in before it was released is timing as well.
         del predicted["base_page_eagain_at_refcount"]
     found = _compared(row, version, predicted, read_off)
@@ -382,8 +376,8 @@ def compare_pin_row(row: TableRow) -> RowComparison:
 
 def _held_until(row: TableRow, kind: str, *, targets: bool) -> tuple[int, dict[str, int]]:
     """The pass before which the reference goes away, as in a Case, and the columns that tell it."""
-    if kind != TIMED:
-        return -1 if kind == HELD else 0, {}
+    if kind != REF_TIMED:
+        return -1 if kind == REF_HELD else 0, {}
     if targets:  # no split is tried, so the result tells whether the reference was still there
         pin_errno = row.whole("pin_errno")
         return -1 if pin_errno else 0, {"pin_errno": pin_errno}
@@ -431,7 +425,7 @@ def _range(
     result, what migrate_pages() returned first, and the counters that moved."""
     knobs = {"blocks": thps, "wanted": thps, "thps": thps, "holder": int(held)}
     trace = cma_alloc(version, **knobs, targets=targets).run()
-    moved = {name: trace.last.world.vmstat[name] for name in COUNTERS}
+    moved = {name: trace.last.world.vmstat[name] for name in PIN_ROW_COUNTERS}
     return min(trace.results["owner"], 0), migrate_returns(trace)[0], moved
 
 
@@ -478,8 +472,8 @@ def compare_contig_row(row: TableRow) -> RowComparison:
 
 DROP_PAGES = 1024
 # A CPU keeps up to so many pages to itself before it adds them to /proc/vmstat (STAT_THRESHOLD).
-COUNTED_LATE = 125
-LATE = (
+STAT_THRESHOLD = 125
+SHMEM_COUNTED_LATE = (
     "nr_shmem is counted per CPU and added up late; the page cache itself was counted page by page"
 )
 
@@ -522,9 +516,9 @@ def compare_drop_row(row: TableRow) -> RowComparison:
     explained = (
         found.differing == [late]
         and not huge
-        and abs(found.measured[late] - found.predicted[late]) <= COUNTED_LATE
+        and abs(found.measured[late] - found.predicted[late]) <= STAT_THRESHOLD
     )
-    return found.judged(LATE if explained else "")
+    return found.judged(SHMEM_COUNTED_LATE if explained else "")
 
 
 # -- steps of a guest that is populated, against the allocator's rule about CMA
@@ -538,16 +532,16 @@ def compare_drop_row(row: TableRow) -> RowComparison:
 # given only if the difference is smaller than one batch, or than one batch and the difference
 # between the pages of this step and those that left the free lists.
 
-RULE, FROM_CMA = "rule_cma_over_half_before_step", "pages_from_cma_in_step"
-FREE, FREE_CMA = "nr_free_pages", "nr_free_cma"
-KINDS = ("anon_4k", "shmem_4k", "shmem_thp")
+RULE_COLUMN, FROM_CMA_COLUMN = "rule_cma_over_half_before_step", "pages_from_cma_in_step"
+FREE_COLUMN, FREE_CMA_COLUMN = "nr_free_pages", "nr_free_cma"
+STEP_KINDS = ("anon_4k", "shmem_4k", "shmem_thp")
 # Of a host with 1 TiB, and of a step of 256 MiB: more is a slip of the pen.
-FREE_MAX, STEP_MAX = 1 << 28, 1 << 16
+FREE_MAX, STEP_PAGES_MAX = 1 << 28, 1 << 16
 # The measured kernel has no hugetlb pages, so its pageblocks are as large as the largest block.
 BLOCK_ORDER = 10
-BATCH = 63
-START = "the state before the first step"
-NOT_NEXT = "the row before is not the step before, so the state before the step is not known"
+PCP_BATCH = 63
+BEFORE_FIRST_STEP = "the state before the first step"
+NOT_NEXT_STEP = "the row before is not the step before, so the state before the step is not known"
 
 
 def zone_with(nr_free: int, nr_free_cma: int) -> Zone:
@@ -592,13 +586,15 @@ def curves(rows: list[TableRow]) -> dict[str, list[CurveStep]]:
     found: dict[str, list[CurveStep]] = {}
 
     def read(row: TableRow) -> None:
-        boot, free = row["boot"], row.whole(FREE, 0, FREE_MAX)
-        huge, pages = "thp" in row.one_of("kind", KINDS), row.whole("pages_in_step", 0, STEP_MAX)
+        boot, free = row["boot"], row.whole(FREE_COLUMN, 0, FREE_MAX)
+        huge = "thp" in row.one_of("kind", STEP_KINDS)
+        pages = row.whole("pages_in_step", 0, STEP_PAGES_MAX)
         if (number := row.whole("step", 0)) == 0:
             found.setdefault(boot, [])
         elif boot not in found:
             raise UserError(f"column boot is {boot!r}, of which no step 0 came before")
-        found[boot].append(CurveStep(row, number, huge, pages, free, row.whole(FREE_CMA, 0, free)))
+        free_cma = row.whole(FREE_CMA_COLUMN, 0, free)
+        found[boot].append(CurveStep(row, number, huge, pages, free, free_cma))
 
     _each(rows, read)
     return found
@@ -610,36 +606,37 @@ def compare_steps(path: Path, rows: list[TableRow]) -> FileComparison:
     notes: list[str] = []
     for name, curve in curves(rows).items():
         steps = [_compare_step(*both) for both in pairwise(curve)]
-        compared += [RowComparison.skipped(curve[0].row, EVERY_VERSION, START), *steps]
+        compared += [RowComparison.skipped(curve[0].row, EVERY_VERSION, BEFORE_FIRST_STEP), *steps]
         notes.append(_how_close(name, steps))
     return FileComparison(path.name, compared, tuple(notes))
 
 
 def _compare_step(before: CurveStep, step: CurveStep) -> RowComparison:
     if step.number != before.number + 1:
-        return RowComparison.skipped(step.row, EVERY_VERSION, NOT_NEXT if step.number else START)
+        why = NOT_NEXT_STEP if step.number else BEFORE_FIRST_STEP
+        return RowComparison.skipped(step.row, EVERY_VERSION, why)
     next_page = populate(zone_with(before.free, before.free_cma), 1, huge=False)
     of_the_step = populate(zone_with(before.free, before.free_cma), step.pages, huge=step.huge)
-    predicted = {RULE: next_page, FROM_CMA: of_the_step}
-    read_off = {FREE: before.free, FREE_CMA: before.free_cma}
+    predicted = {RULE_COLUMN: next_page, FROM_CMA_COLUMN: of_the_step}
+    read_off = {FREE_COLUMN: before.free, FREE_CMA_COLUMN: before.free_cma}
     found = _compared(step.row, EVERY_VERSION, predicted, read_off)
     left = before.free - step.free  # pages that left the free lists meanwhile
-    off = abs(predicted[FROM_CMA] - found.measured[FROM_CMA])
+    off = abs(predicted[FROM_CMA_COLUMN] - found.measured[FROM_CMA_COLUMN])
     why = ""
-    if off < BATCH:
-        why = f"per-CPU lists: less than the {BATCH} pages that such a list is filled with"
-    elif off < BATCH + step.pages - left:
+    if off < PCP_BATCH:
+        why = f"per-CPU lists: less than the {PCP_BATCH} pages that such a list is filled with"
+    elif off < PCP_BATCH + step.pages - left:
         why = "per-CPU lists: pages were handed out that had left the free lists before"
-    elif off < BATCH + left - step.pages:
+    elif off < PCP_BATCH + left - step.pages:
         why = "per-CPU lists: pages left the free lists that were not handed out in this step"
-    return found.judged("" if RULE in found.differing else why)
+    return found.judged("" if RULE_COLUMN in found.differing else why)
 
 
 def _how_close(boot: str, steps: list[RowComparison]) -> str:
     """In how many steps of a curve pages come from CMA or not as predicted, and by how many pages
     the steps are off."""
     known = [row for row in steps if row.predicted]
-    pairs = [(row.predicted[FROM_CMA], row.measured[FROM_CMA]) for row in known]
+    pairs = [(row.predicted[FROM_CMA_COLUMN], row.measured[FROM_CMA_COLUMN]) for row in known]
     agreeing = sum((predicted > 0) == (measured > 0) for predicted, measured in pairs)
     off = [abs(predicted - measured) for predicted, measured in pairs if predicted != measured]
     said = f"{boot}: CMA or not as predicted in {agreeing} of {len(pairs)} steps"
@@ -796,7 +793,7 @@ TABLES: dict[str, Compare] = {
     "bytes_asked": _by_row(compare_probe_row),
     "cma_alloc_pages": _by_row(compare_contig_row),
     "pages_in_cache_after_drop1": _by_row(compare_drop_row),
-    FROM_CMA: compare_steps,
+    FROM_CMA_COLUMN: compare_steps,
     "index": compare_indices,
 }
 """The column that only this kind of table has -> how such a table is compared."""

@@ -1,16 +1,12 @@
-"""What was measured on real kernels: which version of the model each is, and shares of pins.
+"""What was measured on real kernels: which version each of them is, and what two lessons count.
 
-Interface: VERSION_OF, VARIANT_OF, measured_version; wilson, CONFIDENCE, Share; rescued_pins,
-measured_pins, Pins, DISTURBANCES, Trial, trials, bins, best_split, LATEST_US, BIN_US
-
-Every number is counted from the rows of data/kernel-runs/.  Both loops of the measured kernel are
-counted together unless said: they differ in how failures are counted, not in what fails.
-"""
+Every number is counted from the rows of data/kernel-runs/."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from itertools import zip_longest
 from math import sqrt
 from statistics import NormalDist
 from typing import NamedTuple
@@ -54,27 +50,12 @@ def measured_version(code: str, variant: str, retfix: str) -> Version | None:
     return get(name)._replace(final_rc=rule.final_rc, gup_fails=rule.gup_fails)
 
 
-# -- shares of pins
-
-TIMED = {"injected": "s3_timed_release.csv", "fragmented": "s10_s2_real_fragmentation_pins.csv"}
-DISTURBED = "s4_dropcaches_trials.csv"
-
-# What runs beside the pin; all with huge pages in CMA and no free huge page.
-DISTURBANCES = {
-    "S4_loop_n32": "tight loop, 32 huge pages",
-    "S4_loop": "tight loop, 8",
-    "S4_loop_gap20ms": "every 20 ms, 8",
-    "S4_loop3_gap20ms": "value 3: 20 ms, 8",
-    "S4_loop_gap100ms": "every 100 ms, 8",
-    "S4_once_n8": "once, 8",
-    "S4_once_n1": "once, 1",
-}
-
+# -- rows, and shares of them
 
 _load = functools.cache(load_csv)  # nobody changes the rows
 
 
-def _rows(file: str, **wanted: str) -> list[dict[str, str]]:
+def rows_with(file: str, **wanted: str) -> list[dict[str, str]]:
     """The rows of a table with these cells."""
     return [row for row in _load(f"kernel-runs/{file}") if wanted.items() <= row.items()]
 
@@ -117,62 +98,12 @@ class Share(NamedTuple):
         return f"{self.hits:,} of {self.trials:,}"
 
 
-def rescued_pins(variant: str, how: str, dropped_by: float = float("inf")) -> Share:
-    """Of the pins whose first split was refused by a timed reference: how many went through?
-
-    `how`: "injected", the allocation of a huge page was made to fail, or "fragmented", there really
-    was none, so that each attempt first compacts memory and the passes lie further apart.
-    `dropped_by`: only pins whose reference was dropped so early, in microseconds after the pin
-    began; drops come later than intended, and not equally late in the two."""
-    met = [
-        row
-        for row in _rows(TIMED[how], ref_kind="timed", variant=variant)
-        if int(row["d_thp_split_page_failed"]) > 0 and float(row["actual_release_us"]) < dropped_by
-    ]
-    return Share(sum(row["pin_errno"] == "0" for row in met), len(met))
-
-
-class Pins(NamedTuple):
-    """What became of pins while drop_caches ran: counts of pins."""
-
-    failed: Share
-    huge_page_left: int
-    """failed pins after which at least one huge page was still whole"""
-    only_pieces_left: int
-    """failed pins after which every huge page had been split"""
-    split_refused: int
-    """pins in which at least one split was refused, failed or not"""
-
-
-def measured_pins(variant: str, scenario: str = "", loop: str = "") -> Pins:
-    """The pins of a variant in one scenario of DISTURBANCES or in all of them.
-
-    `loop`: only those of one of the two measured loops, "oct22" or "6.1.192"."""
-    rows = [
-        row
-        for row in _rows(DISTURBED, variant=variant, subpage_retry_knob="0")
-        if row["scenario"] in ([scenario] if scenario else DISTURBANCES)
-        and loop in ("", row["code"])
-    ]
-    failed = [row for row in rows if row["pin_errno"] != "0"]
-    pieces = [row for row in failed if row["thp_after"] == "0"]
-    return Pins(
-        failed=Share(len(failed), len(rows)),
-        huge_page_left=len(failed) - len(pieces),
-        only_pieces_left=len(pieces),
-        split_refused=sum(row["d_thp_split_page_failed"] != "0" for row in rows),
-    )
-
-
 # -- pins that met a reference with an end, by when it went
 
-
+TIMED = {"injected": "s3_timed_release.csv", "fragmented": "s10_s2_real_fragmentation_pins.csv"}
 LOOP, RETFIX = "oct22", "1"
 VARIANT_OF = {VERSION_OF[LOOP, variant, RETFIX]: variant for variant in VARIANTS}
 """Version -> the measured variant of that loop that behaves like it; all had the first patch."""
-BIN_US = 100
-LATEST_US = 1_500
-"""Later releases are few, and every version has given up by then."""
 
 
 class Trial(NamedTuple):
@@ -185,25 +116,16 @@ class Trial(NamedTuple):
 @functools.cache
 def trials(how: str, variant: str) -> tuple[Trial, ...]:
     """The measured pins of this variant, by release time; `how`: one of TIMED."""
-    rows = _rows(TIMED[how], code=LOOP, retfix=RETFIX, variant=variant, ref_kind="timed")
+    rows = rows_with(TIMED[how], code=LOOP, retfix=RETFIX, variant=variant, ref_kind="timed")
     found = [Trial(float(row["actual_release_us"]), row["pin_errno"] != "0") for row in rows]
     return tuple(sorted(found))
-
-
-def bins(found: Sequence[Trial]) -> dict[int, Share]:
-    """The share of pins that failed before LATEST_US, by where a stretch of BIN_US begins."""
-    groups: dict[int, list[bool]] = {}
-    for trial in found:
-        if trial.released < LATEST_US:
-            groups.setdefault(int(trial.released // BIN_US) * BIN_US, []).append(trial.failed)
-    return {at: Share(sum(failed), len(failed)) for at, failed in groups.items()}
 
 
 def best_split(found: Sequence[Trial]) -> float:
     """The release time that puts the fewest trials on the wrong side, midway between two trials."""
     wrong = fewest = sum(not trial.failed for trial in found)  # at 0: all should have failed
     best = 0.0
-    for trial, after in zip(found, [*found[1:], None], strict=True):
+    for trial, after in zip_longest(found, found[1:]):
         wrong += 1 if trial.failed else -1
         if wrong < fewest and after is not None:
             fewest, best = wrong, (trial.released + after.released) / 2

@@ -1,8 +1,5 @@
 """One rule for every text that somebody pastes: what is decoration, what is data, what is neither.
 
-Interface: lines_of, load, Line, PasteError, wrong, refuse, neighbour, quantity, CHARS_MAX, and the
-names of files: BUDDYINFO, PAGETYPEINFO, ZONEINFO, FREE_LISTS, VMSTAT, OF_MEMORY
-
 Texts come from terminals, mails, web pages, logs and scripts.  A line loses what they put in front:
 prompts, quoting, times, names of files, numbers of lines.  What is no data goes: fences, dates,
 commands, rulers.  A line that was wrapped is joined again.  Everything else is left to the readers,
@@ -20,7 +17,10 @@ from mmsim.errors import UserError
 
 CHARS_MAX, LINES_MAX, LINE_MAX = 2_000_000, 60_000, 10_000
 """Of a text: characters, lines, characters of a line."""
-SHOWN_MAX = 50
+QUOTED_MAX = 50
+"""Characters of a line that a message shows."""
+LAYERS_MAX = 50
+"""Pieces of decoration that one line may begin with."""
 
 BUDDYINFO, PAGETYPEINFO, ZONEINFO = "/proc/buddyinfo", "/proc/pagetypeinfo", "/proc/zoneinfo"
 VMSTAT, FREE_LISTS = "/proc/vmstat", "the free lists in a kernel log"
@@ -31,7 +31,7 @@ class PasteError(UserError):
     """A text that can't be used; the message is for the user, without a line break."""
 
 
-class Neighbour(PasteError):
+class KnownText(PasteError):
     """A text that no reader is for, but that is known.
 
     The message has up to three sentences: what it is, what it means, which text tells more."""
@@ -229,7 +229,7 @@ def _plain(line: str) -> str:
     if _NOTHING.fullmatch(text) or _is_date(words) or (ruler and not _HAS_DATA.match(ruler[1])):
         return ""
     prompted = False
-    for _ in range(SHOWN_MAX):
+    for _ in range(LAYERS_MAX):
         before = _BEFORE.match(text)
         if before is None:
             prompt = _PROMPT.match(text)
@@ -288,7 +288,7 @@ def quantity(line: Line, word: str, what: str) -> int:
     """`word` as a number, 0 or more; PasteError that names `what` it should be."""
     if not _COUNT.fullmatch(word):
         again = "which is 0 or more: paste the text again, unchanged"
-        wrong(line, f"{word[:SHOWN_MAX]!r} is not {what}, {again}")
+        wrong(line, f"{word[:QUOTED_MAX]!r} is not {what}, {again}")
     return int(word)
 
 
@@ -320,8 +320,12 @@ _KINDS: dict[str, tuple[re.Pattern[str], str]] = {
         "before and after tells what moved, and /proc/buddyinfo what is free.",
     ),
     VMSTAT: (
-        re.compile(r"(?:nr|pg|thp|cma|compact)_?\w+ \d+"),
-        "It says what moved and not what is free: mmsim diagnose BEFORE AFTER reads two.",
+        re.compile(
+            r"\W*(?:nr_|pg|thp_|cma_|compact_|drop_|allocstall|kswapd_|pswp|slabs_|oom_|unevict|numa_"
+            r"|workingset_|balloon_|htlb_)\w*\W+\d.*"
+        ),
+        "It says what moved and not what is free: mmsim diagnose BEFORE AFTER reads two, and "
+        "mmsim diagnose FILE a list of what moved.",
     ),
     "a line of the trace event mm_migrate_pages": (
         re.compile(r".*\bmm_migrate_pages(?:_start)?[:(].*"),
@@ -357,7 +361,7 @@ def kind_of(line: Line) -> str:
     return next((name for name, (form, _) in _KINDS.items() if form.fullmatch(line.text)), "")
 
 
-def neighbour(lines: Iterable[Line], ours: Collection[str]) -> str:
+def what_it_is(lines: Iterable[Line], ours: Collection[str]) -> str:
     """What to say of the first line that is known and none of `ours`; "" if there is none."""
     for line in lines:
         kind = kind_of(line)
@@ -371,11 +375,11 @@ def refuse(line: Line, file: str, where: str = "") -> NoReturn:
     """PasteError for a line that does not belong into `file`, with the likeliest reason."""
     if "permission denied" in line.text.lower():
         wrong(line, f"only root may read {file} there: paste what 'sudo cat {file}' prints")
-    if said := neighbour([line], (*OF_MEMORY, VMSTAT)):
-        raise Neighbour(said)
+    if said := what_it_is([line], (*OF_MEMORY, VMSTAT)):
+        raise KnownText(said)
     other = kind_of(line)
     if other and other != file:
         wrong(line, f"this looks like {other}: paste what 'cat {file}' prints, and nothing else")
     again = "paste the log again" if file == FREE_LISTS else f"paste all that 'cat {file}' prints"
-    what = f"{line.text[:SHOWN_MAX]!r} is no line of {file}{where}"
+    what = f"{line.text[:QUOTED_MAX]!r} is no line of {file}{where}"
     wrong(line, f"{what}: {again}, and nothing else")

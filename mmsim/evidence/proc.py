@@ -3,8 +3,6 @@
 Mirrors mm/vmstat.c, frag_show(), pagetypeinfo_show() and zoneinfo_show(), and show_free_areas(),
 6.1-rc1.
 
-Interface: read_memory, Pasted, zone_of, proc_text, BuddyZone, PageTypeZone, ZoneInfo
-
 Other kernels print other fields: any number of orders, other migratetypes, fewer or more numbers.
 What a kernel does not print is None; what is not used here is skipped and counted.  How a text was
 pasted does not matter (`evidence.pasted`).
@@ -30,19 +28,17 @@ from mmsim.evidence.pasted import (
     PAGETYPEINFO,
     VMSTAT,
     ZONEINFO,
+    KnownText,
     Line,
-    Neighbour,
     PasteError,
     kind_of,
     lines_of,
-    neighbour,
     quantity,
     refuse,
+    what_it_is,
     wrong,
 )
 from mmsim.mm.fragmentation import sum_types
-from mmsim.mm.occupancy import occupancy
-from mmsim.mm.zone import Zone
 
 FREE_BLOCKS = "a number of free blocks"
 ORDERS_MIN, ORDERS_MAX = 9, 32
@@ -182,7 +178,7 @@ def _free_lists(lines: list[Line]) -> Pasted:
         letters[key] = tuple(types for _, _, types in found)
     if not zones:
         refuse(lines[0], FREE_LISTS)
-    said = neighbour(others, (*OF_MEMORY, VMSTAT))
+    said = what_it_is(others, (*OF_MEMORY, VMSTAT))
     notes = [f"Other lines of the log, not read: {len(others)}."] if others else []
     notes += [f"And {said}"] if said else []
     return Pasted(FREE_LISTS, tuple(zones), page, tuple(notes), letters)
@@ -430,8 +426,8 @@ def read_memory(text: str) -> Pasted:
     PasteError, with the sentence of the file that the text looks like, for anything else."""
     lines = lines_of(text, BUDDYINFO)
     file = next((kind for line in lines if (kind := kind_of(line)) in OF_MEMORY), "")
-    if not file and (said := neighbour(lines, OF_MEMORY)):
-        raise Neighbour(said)
+    if not file and (said := what_it_is(lines, OF_MEMORY)):
+        raise KnownText(said)
     if not file:
         refuse(lines[0], next((name for name in OF_MEMORY if name in text), BUDDYINFO))
     if file == BUDDYINFO and any(_BLOCK_ORDER.fullmatch(line.text) for line in lines):
@@ -461,28 +457,3 @@ def zone_of(zones: Iterable[AnyZone], zone: str, node: int | None = None) -> Any
     if len(named) > 1:
         raise PasteError(f"zone {zone} is on nodes {nodes}: say which one, such as node=0")
     return next(iter(named.values()))
-
-
-# -- a zone of the model, as the kernel prints it
-
-
-def proc_text(zone: Zone) -> str:
-    """What /proc/pagetypeinfo would say of a zone of the model, which it calls Normal.
-
-    Left out: a kernel stops counting a list at 100,000 blocks, here it does not."""
-    (cell,) = occupancy(zone, zone.nr_pages >> zone.pageblock_order)
-    lists = zone.lists()
-    names = {mt: "CMA" if mt == "CMA" else mt.capitalize() for mt in lists} | {
-        "HIGHATOMIC": "HighAtomic"
-    }
-    orders = range(len(next(iter(lists.values()))))
-    text = f"Page block order: {zone.pageblock_order}\n"
-    text += f"Pages per block:  {1 << zone.pageblock_order}\n\n"
-    text += f"{'Free pages count per migrate type at order ':<43}"
-    text += "".join(f"{order:6d} " for order in orders) + "\n"
-    for mt, free in lists.items():
-        text += f"Node    0, zone   Normal, type {names[mt]:>12} "
-        text += "".join(f"{n:6d} " for n in free) + "\n"
-    text += f"\n{'Number of blocks type ':<23}"
-    text += "".join(f"{names[mt]:>12} " for mt in lists) + "\nNode 0, zone   Normal "
-    return text + "".join(f"{cell[mt].pageblocks if mt in cell else 0:12d} " for mt in lists) + "\n"

@@ -1,8 +1,5 @@
 """Conformance vectors: exact scenarios with the outcome that the kernel gives.
 
-Interface: check_file, load, FileReport, Mismatch, VectorFileError, SetupError, OPERATIONS, run_gup,
-run_drop_caches
-
 A vector (data/conformance/README.md has the format) becomes a run like this:
 
     setup.folios  -- Names, build_world -->  the world at the beginning
@@ -13,15 +10,14 @@ A vector (data/conformance/README.md has the format) becomes a run like this:
                          |
     expect        <-- _compare ----------    what run_GROUP found, as the vector writes it
 
-check_file() does that for each vector and each version that it names.  Below come the file and its
-report, the world and the script, then one section for each group.  Only what is expected is looked
-at, apart from counters, where a missing one means 0.
+check_file() does that for each vector and each version that it names.  The world and the script
+are made in vector_setup.py.  Below come the file and its report, then one section for each group.
+Only what is expected is looked at, apart from counters, where a missing one means 0.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
@@ -29,31 +25,27 @@ from typing import Any, NamedTuple
 
 from mmsim import datafiles, errno
 from mmsim.constants import (
-    ANON,
     DEACTIVATE_FILE,
     DROP_COUNTERS,
     GUP_PIN_COUNTING_BIAS,
     HPAGE_PMD_NR,
     LRU_ADD,
-    MIGRATE_CMA,
     MIGRATE_COUNTERS,
     MIGRATE_SYNC,
     PAGE_SIZE,
     PAGEBLOCK_ORDER,
     PIN_COUNTERS,
     REASONS,
-    SHMEM,
     SPLIT_COUNTERS,
 )
-from mmsim.engine.actor import Actor
 from mmsim.engine.op import ModelError, Op, at_once, atomic
-from mmsim.engine.scenario import Event, Scenario
-from mmsim.errors import UserError, nearest
-from mmsim.mm.actors import holder, isolator, locker, pinner, truncater
+from mmsim.engine.scenario import Event
+from mmsim.errors import UserError
+from mmsim.evidence.vector_setup import CMA_PFN, RANGE, Names, Setup, SetupError, Vector, add_folio
 from mmsim.mm.boot import boot
 from mmsim.mm.cma import Area, cma_alloc
 from mmsim.mm.drop_caches import drop_caches
-from mmsim.mm.folio import ISOLATION, Extent, Folio, Page, expected_refs, extra_pins_of
+from mmsim.mm.folio import ISOLATION, Folio, Page, expected_refs, extra_pins_of
 from mmsim.mm.fragmentation import extfrag_for_order, extfrag_index, sum_types, unusable_index
 from mmsim.mm.gup import pin, pin_user_pages_remote, unpin
 from mmsim.mm.huge_memory import can_split_folio
@@ -89,10 +81,9 @@ from mmsim.mm.vmstat import allocated_pages, nr_shmem_hugepages
 from mmsim.mm.world import EITHER, Environment, World
 from mmsim.mm.zone import Zone, ZoneError
 from mmsim.scenarios.one_page import repeated_split
-from mmsim.scenarios.script import Attempts, Cue, Faults, Position, Script, Scripted, come_and_go
+from mmsim.scenarios.script import Scripted
 
 Found = dict[str, Any]
-Vector = dict[str, Any]
 Expected = dict[str, Any]
 
 FILE_BYTES_MAX = 50_000_000
@@ -104,20 +95,12 @@ AT_MOST = {"times": 10_000, "max_calls": 100, "rounds": 1_000, "area_pageblocks"
 UNORDERED = ("subpages", "free_after", "folios_with_extra_ref")
 """Fields whose lists are sets."""
 
-# An area, what lies in CMA, and RANGE behind that what does not: no list of folios is that long.
-AREA_PFN, CMA_PFN, RANGE = 0x10000, 0x30000, 0x50000
-OTHER_CPU = "another CPU"
+AREA_PFN = 0x10000
 OTHER_FILE = "another file"  # a name with a space: no folio of a vector can have it
-
-_NAME = re.compile(r"(?P<region>[A-Za-z]\w*(#\d+)?)(\[(?P<index>\d+)\])?")
 
 
 class VectorFileError(UserError):
     """A vector file that can't be used; the message names the file, the place and the problem."""
-
-
-class SetupError(ValueError):
-    """A vector that names something that is not in it."""
 
 
 # -- reading a file
@@ -310,234 +293,6 @@ def _as_set(value: Any) -> Any:
     return repr(value)
 
 
-# -- a vector as a world, actors and a script
-
-
-class Names:
-    """The names of a vector: bare names of counted entries, regions, and pieces of huge pages."""
-
-    def __init__(self, entries: list[dict[str, Any]]) -> None:
-        self.regions: dict[str, list[str]] = {}
-        self.order: dict[str, int] = {}
-        for entry in entries:
-            name, count = entry["name"], entry.get("count")
-            if name in self.regions:
-                raise SetupError(f"two folios are called {name!r}")
-            made = [f"{name}#{i}" for i in range(count)] if count else [name]
-            self.regions[name] = made
-            self.order.update(dict.fromkeys(made, entry["order"]))
-
-    def expand(self, name: str) -> list[str]:
-        """The regions that a name in a list stands for; raises SetupError for an unknown one."""
-        return self.regions[name] if name in self.regions else [self.page(name)[0]]
-
-    def page(self, name: str) -> tuple[str, int]:
-        """The region and page index of one folio or piece; raises SetupError for an unknown one."""
-        match = _NAME.fullmatch(name)
-        region = match["region"] if match else name
-        index = int(match["index"] or 0) if match else 0
-        if region not in self.order:
-            raise SetupError(f"no folio {name!r}{nearest(name, self.order)}")
-        if index >= 1 << self.order[region]:
-            raise SetupError(f"{region} has no page {index}")
-        return region, index
-
-    def extents(self, entries: list[Any]) -> tuple[Extent, ...]:
-        """A range, or a file: names of folios, or a folio with the number of its first pages."""
-        found: list[Extent] = []
-        for entry in entries:
-            given = entry if isinstance(entry, dict) else {"folio": entry}
-            if "[" in (name := given["folio"]):
-                raise SetupError(f"a folio is needed, and {name} is a piece of one")
-            for region in self.expand(name):
-                pages = given.get("pages", 1 << self.order[region])
-                if pages > 1 << self.order[region]:
-                    raise SetupError(f"{region} has no page {pages - 1}")
-                found.append(Extent(region, pages))
-        return tuple(found)
-
-
-def build_world(
-    entries: list[dict[str, Any]], names: Names, script: dict[str, Any], cpu: str = OTHER_CPU
-) -> World:
-    """The world at the beginning of a vector; what sits in a batch sits in that of `cpu`."""
-    pfns = tuple((t["folio"], t["pfn"]) for t in script.get("targets", ()) if "pfn" in t)
-    faults = tuple(step for step, _ in FAULTS.values()) if "faults" in script else ()
-    world = World(Environment(EITHER, EITHER, faults=faults, target_pfns=pfns))
-    # What nobody placed lies behind all that somebody did, and is not to become its neighbour.
-    ends = [pfn + HPAGE_PMD_NR for _, pfn in pfns]
-    ends += [e["pfn"] + (e.get("count", 1) << e["order"]) for e in entries if "pfn" in e]
-    start = max(CMA_PFN, (max(ends, default=0) // HPAGE_PMD_NR + 2) * HPAGE_PMD_NR)
-    free = {True: start, False: start + RANGE}
-    world.target_pfn = max(world.target_pfn, start + 2 * RANGE)
-    for entry in entries:
-        nr, in_cma = 1 << entry["order"], entry.get("in_cma", True)
-        pfn = entry.get("pfn", -(-free[in_cma] // nr) * nr)
-        for name in names.regions[entry["name"]]:
-            if in_cma:
-                world.pageblocks[pfn // HPAGE_PMD_NR] = MIGRATE_CMA
-            _add_folio(world, pfn, name, entry, cpu)
-            pfn += nr
-        if "pfn" not in entry:
-            free[in_cma] = pfn
-    world.check()
-    return world
-
-
-def _add_folio(world: World, pfn: int, name: str, entry: dict[str, Any], cpu: str) -> None:
-    order, kind = entry["order"], entry.get("kind", SHMEM)
-    in_cache = entry.get("in_page_cache", kind == SHMEM)
-    isolated, batch = entry.get("isolated", False), entry.get("batch")
-    pins = entry.get("pins", 0)
-    held: dict[str, int] = {}
-    if isolated:
-        held[ISOLATION] = 1
-    if pins:
-        held["earlier owner (pin)"] = pins if order else pins * GUP_PIN_COUNTING_BIAS
-    if batch:
-        held[f"{batch} batch"] = 1
-        world.batches[cpu, batch] = (*world.batches.get((cpu, batch), ()), pfn)
-    folio = Folio(
-        name=name,
-        region=name,
-        index=0,
-        order=order,
-        kind=kind,
-        held=tuple(sorted(held.items())),
-        mapping=in_cache or kind == ANON,
-        cached=in_cache or entry.get("swap_cache", False),
-        pmd_maps=entry.get("pmd_maps", int(order > 0)),
-        pte_maps=entry.get("pte_maps", int(order == 0)),
-        pincount=pins,
-        lru=entry.get("on_lru", not isolated) and not isolated and batch != "lru_add",
-        referenced=entry.get("referenced", False),
-        dirty=entry.get("dirty", True),
-        writeback=entry.get("writeback", False),
-        pages_inside_file=entry.get("pages_inside_file", 0),
-    )
-    refs = folio.cache_refs + folio.mapcount + sum(held.values())
-    world.add(pfn, folio._replace(refcount=refs))
-
-
-SITE_OF = {
-    "alloc": "visit",
-    "split_lock": "split.lock",
-    "site1": "split.check",
-    "unmap": "unmap",
-    "site2": "split.freeze",
-    "move_freeze": "move.freeze",
-    "between_passes": "between_passes",
-}
-"""What vectors call the sites of a visit."""
-
-
-def position(place: dict[str, Any]) -> Position:
-    """The moment that a vector names."""
-    site = SITE_OF[place["site"]]
-    return Position.at(site, place["pass"], place.get("round", 1), place.get("call", 0))
-
-
-FAULTS = {
-    "xarray_nomem": ("xas_split_alloc", "nomem"),
-    "private_release_fails": ("filemap_release_folio", "kept"),
-    "move_error": ("folio_expected_refs", ""),
-}
-"""Kind of a fault -> the step that fails, and how; a move fails with the errno that is given."""
-
-
-def build_script(script: dict[str, Any], names: Names) -> tuple[Script, tuple[Actor, ...]]:
-    """The script of a vector, and the actors it needs besides the main one."""
-    actors: list[Actor] = []
-    cues: list[Cue] = []
-
-    def each(field: str) -> list[tuple[str, str, dict[str, Any]]]:
-        """A name for an actor, its folio, the entry; a counted name stands for all of them."""
-        found = []
-        for number, entry in enumerate(script.get(field, ()), start=1):
-            regions = names.expand(entry["folio"])
-            folios = [entry["folio"]] if "[" in entry["folio"] else regions
-            for folio in folios:
-                more = f"_{folio.partition('#')[2]}" if len(folios) > 1 else ""
-                found.append((f"{field.removesuffix('s')}{number}{more}", folio, entry))
-        return found
-
-    for name, folio, entry in each("strangers"):
-        make = pinner if entry.get("kind") == "pin" else holder
-        start, end = (position(entry[at]) if at in entry else None for at in ("from", "to"))
-        cues += come_and_go(name, folio, start, end)
-        actors.append(make(name, *names.page(folio), entry.get("refs", 1)))
-    for name, folio, entry in each("locks"):
-        cues.append(Cue(name, folio))
-        if entry["until"] == "waited_for":
-            cues.append(Cue(name, folio, when_waited_for=True))
-        actors.append(locker(name, *names.page(folio)))
-    for name, folio, entry in each("events"):
-        cues.append(Cue(name, folio, position(entry["at"])))
-        actors.append(truncater(name, *names.page(folio)))
-    for name, folio, entry in each("isolated_by_other"):
-        cues += [Cue(name, folio), Cue(name, folio, pin_round=entry["rounds"] + 1)]
-        actors.append(isolator(name, *names.page(folio)))
-    targets = {folio: _attempts(entry["fail_attempts"]) for _, folio, entry in each("targets")}
-    faults: Faults = {}
-    for _, folio, entry in each("faults"):
-        step, choice = FAULTS[entry["kind"]]
-        fault = _attempts(entry["attempts"]), choice or entry["errno"]
-        faults[folio, step] = (*faults.get((folio, step), ()), fault)
-    none = script.get("order9_targets") == "none"
-    return Script(tuple(cues), targets, none, faults), tuple(actors)
-
-
-def _attempts(given: Any) -> Attempts:
-    return None if given == "all" else frozenset(given)
-
-
-class Setup:
-    """A vector, ready to run: its names, its world at the beginning, and everybody else."""
-
-    def __init__(self, vector: Vector, version: Version, cpu: str = OTHER_CPU) -> None:
-        entries, given = vector["setup"]["folios"], vector.get("script", {})
-        self.names = Names(entries)
-        self.script, self.others = build_script(given, self.names)
-        try:
-            self.world = build_world(entries, self.names, given, cpu)
-        except ModelError as error:
-            raise SetupError(str(error)) from None
-        self.world.env = environment(version, self.world.env)
-        inverted = vector["setup"].get("options", {}).get("isolate_inverted", False)
-        self.version = version._replace(isolate_inverted=inverted)
-
-    def page(self, region: str) -> Page:
-        """A folio at the beginning."""
-        pfn = self.world.find(region, 0)
-        if pfn is None:
-            raise SetupError(f"{region} does not exist at the beginning")
-        return Page(pfn, self.world.folio(pfn).nr_pages)
-
-    def run(
-        self,
-        name: str,
-        path: Callable[[], Generator[Op, Any, Any]],
-        look: Callable[[Event, World, Scripted], None] | None = None,
-    ) -> tuple[Any, World, Scripted]:
-        """Run a path to its end, `look` at every step: result, world, and what was counted."""
-        scenario = Scenario(name, self.world, (Actor(name, path), *self.others), once=True)
-        scheduler, state = Scripted(name, self.script), scenario.initial()
-        while True:
-            try:
-                move = scheduler(scenario, state)
-            except StopIteration:
-                break
-            state, event = scenario.step(state, move, keep=False)
-            if look is not None:
-                look(event, state.world, scheduler)
-        state.world.check()
-        return scenario.results(state)[name], state.world, scheduler
-
-
-def _counted(world: World, *more: str) -> dict[str, int]:
-    return {name: world.vmstat[name] for name in (*MIGRATE_COUNTERS, *SPLIT_COUNTERS, *more)}
-
-
 # -- group refcount: steps over the same functions as the kernel paths, nobody else there
 
 ME = "steps"
@@ -561,7 +316,7 @@ def take_step(world: World, step: dict[str, Any], version: Version) -> None:
     if do == "create":
         taken = [pfn + folio.nr_pages for pfn, folio in world.folios.items()]
         pfn = -(-max(taken, default=CMA_PFN) >> step["order"]) << step["order"]
-        _add_folio(world, pfn, step["folio"], {**step, "on_lru": False}, ME)
+        add_folio(world, pfn, step["folio"], {**step, "on_lru": False}, ME)
         folio_batch_add_and_move(world, ME, LRU_ADD, pfn)
         return
     region, _, index = step["folio"].partition("[")
@@ -602,7 +357,7 @@ def run_refcount(vector: Vector, version: Version, expected: Expected) -> Found:
     return {"folios": folios_seen(world, names, {"folios": looked_at})}
 
 
-# -- what became of the folios
+# -- what became of the folios, and what was counted
 
 
 def folios_seen(
@@ -666,6 +421,10 @@ def observed(world: World, names: Names, name: str) -> Found:
         found["subpage_ref_min"] = min(piece.refcount for piece in pieces)
         found["subpages_pinned"] = sum(piece.pincount > 0 for piece in pieces)
     return found
+
+
+def _counted(world: World, *more: str) -> dict[str, int]:
+    return {name: world.vmstat[name] for name in (*MIGRATE_COUNTERS, *SPLIT_COUNTERS, *more)}
 
 
 # -- group split

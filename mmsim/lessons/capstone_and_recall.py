@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from mmsim import errno, progress
 from mmsim.engine.trace import Trace
-from mmsim.evidence.diagnose import EVIDENCE
+from mmsim.evidence.counters import EVIDENCE
 from mmsim.evidence.ftrace import marks
 from mmsim.lessons.card import Card, picks, quiz, widget
 from mmsim.lessons.form import Choices, Verdict, failed, passed

@@ -17,7 +17,7 @@ from mmsim.constants import (
 )
 from mmsim.datafiles import load_csv
 from mmsim.engine.trace import Trace
-from mmsim.evidence.kernel_runs import FREE, FREE_CMA, FROM_CMA
+from mmsim.evidence.kernel_runs import FREE_CMA_COLUMN, FREE_COLUMN, FROM_CMA_COLUMN
 from mmsim.lessons.card import Card, in_order, quiz, widget
 from mmsim.lessons.form import Choices, Verdict, failed, passed
 from mmsim.mm.boot import boot
@@ -56,7 +56,10 @@ class Step(NamedTuple):
 def curve(file: str, **wanted: str) -> list[Step]:
     """The steps of a curve, measured or computed."""
     return [
-        Step(int(row["mapped_mib"]), *(int(row[n]) / PER_MIB for n in (FREE, FREE_CMA, FROM_CMA)))
+        Step(
+            int(row["mapped_mib"]),
+            *(int(row[n]) / PER_MIB for n in (FREE_COLUMN, FREE_CMA_COLUMN, FROM_CMA_COLUMN)),
+        )
         for row in load_csv(file, **wanted)
     ]
 

@@ -26,7 +26,7 @@ from mmsim.engine.scenario import State
 from mmsim.engine.schedule import render
 from mmsim.errno import ENOMEM
 from mmsim.errors import shown
-from mmsim.evidence.vectors import Vector, position
+from mmsim.evidence.vector_setup import Vector, position
 from mmsim.lessons import FOLDER
 from mmsim.lessons.card import Card
 from mmsim.lessons.form import FormError, Verdict, failed, passed

@@ -12,17 +12,7 @@ from mmsim.engine.explore import Exploration
 from mmsim.engine.odds import chances_along
 from mmsim.engine.schedule import parse
 from mmsim.errors import UserError
-from mmsim.evidence.measured import (
-    DISTURBANCES,
-    LOOP,
-    VARIANT_OF,
-    Pins,
-    Share,
-    best_split,
-    measured_pins,
-    rescued_pins,
-    trials,
-)
+from mmsim.evidence.measured import LOOP, TIMED, VARIANT_OF, Share, best_split, rows_with, trials
 from mmsim.lessons.card import Card, widget
 from mmsim.scenarios import split_race
 from mmsim.scenarios.knobs import number
@@ -46,6 +36,72 @@ from mmsim.views.words import chance, plural
 
 # A huge page of two pages has the same schedules as one of 512, and is quicker to split.
 RACE = split_race("base", released="1", order=1)
+
+
+# -- measured: pins beside drop_caches, and pins that met a reference for a while
+#
+# Both loops of the measured kernel are counted together unless said: they differ in how failures
+# are counted, not in what fails.
+
+DISTURBED = "s4_dropcaches_trials.csv"
+
+# What runs beside the pin; all with huge pages in CMA and no free huge page.
+DISTURBANCES = {
+    "S4_loop_n32": "tight loop, 32 huge pages",
+    "S4_loop": "tight loop, 8",
+    "S4_loop_gap20ms": "every 20 ms, 8",
+    "S4_loop3_gap20ms": "value 3: 20 ms, 8",
+    "S4_loop_gap100ms": "every 100 ms, 8",
+    "S4_once_n8": "once, 8",
+    "S4_once_n1": "once, 1",
+}
+
+
+def rescued_pins(variant: str, how: str, dropped_by: float = float("inf")) -> Share:
+    """Of the pins whose first split was refused by a timed reference: how many went through?
+
+    `how`: "injected", the allocation of a huge page was made to fail, or "fragmented", there really
+    was none, so that each attempt first compacts memory and the passes lie further apart.
+    `dropped_by`: only pins whose reference was dropped so early, in microseconds after the pin
+    began; drops come later than intended, and not equally late in the two."""
+    met = [
+        row
+        for row in rows_with(TIMED[how], ref_kind="timed", variant=variant)
+        if int(row["d_thp_split_page_failed"]) > 0 and float(row["actual_release_us"]) < dropped_by
+    ]
+    return Share(sum(row["pin_errno"] == "0" for row in met), len(met))
+
+
+class Pins(NamedTuple):
+    """What became of pins while drop_caches ran: counts of pins."""
+
+    failed: Share
+    huge_page_left: int
+    """failed pins after which at least one huge page was still whole"""
+    only_pieces_left: int
+    """failed pins after which every huge page had been split"""
+    split_refused: int
+    """pins in which at least one split was refused, failed or not"""
+
+
+def measured_pins(variant: str, scenario: str = "", loop: str = "") -> Pins:
+    """The pins of a variant in one scenario of DISTURBANCES or in all of them.
+
+    `loop`: only those of one of the two measured loops, "oct22" or "6.1.192"."""
+    rows = [
+        row
+        for row in rows_with(DISTURBED, variant=variant, subpage_retry_knob="0")
+        if row["scenario"] in ([scenario] if scenario else DISTURBANCES)
+        and loop in ("", row["code"])
+    ]
+    failed = [row for row in rows if row["pin_errno"] != "0"]
+    pieces = [row for row in failed if row["thp_after"] == "0"]
+    return Pins(
+        failed=Share(len(failed), len(rows)),
+        huge_page_left=len(failed) - len(pieces),
+        only_pieces_left=len(pieces),
+        split_refused=sum(row["d_thp_split_page_failed"] != "0" for row in rows),
+    )
 
 
 # -- measured: what the patch bought

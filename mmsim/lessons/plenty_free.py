@@ -8,17 +8,16 @@ from functools import cache
 from mmsim.constants import HPAGE_PMD_NR, HPAGE_PMD_ORDER, MAX_ORDER, MIGRATE_CMA
 from mmsim.datafiles import load_csv
 from mmsim.errno import name as errno_name
-from mmsim.evidence.proc import proc_text
 from mmsim.lessons.card import Card, Pick, quiz, seeded, widget
 from mmsim.lessons.form import Choices, FormError, Verdict, failed, passed
 from mmsim.mm.boot import boot
 from mmsim.mm.fragmentation import PIN_SCOPE_TYPES, extfrag_index, format_index, suitable, sum_types
 from mmsim.mm.page_alloc import alloc_pages, request, take_block
 from mmsim.mm.untouched import pattern
-from mmsim.scenarios.host import HOST_KNOBS, REQUESTS, host, served_from
+from mmsim.scenarios.hosts import HOST_KNOBS, REQUESTS, host, served_from
 from mmsim.scenarios.knobs import number as whole
 from mmsim.scenarios.knobs import one_of
-from mmsim.views.memory import indices_table, machine, memory
+from mmsim.views.memory import indices_table, machine, memory, proc_text
 from mmsim.views.svg import Picture
 from mmsim.views.tables import Frame, frame, labels
 

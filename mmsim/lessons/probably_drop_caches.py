@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from itertools import groupby
 from typing import Any, NamedTuple
 
 from mmsim.engine.scenario import Move
 from mmsim.engine.trace import Trace
-from mmsim.evidence.measured import BIN_US, LATEST_US, best_split, bins, trials
+from mmsim.evidence.measured import Share, Trial, best_split, trials
 from mmsim.lessons.card import Card, widget
 from mmsim.lessons.form import FormError, Verdict, failed, passed
 from mmsim.scenarios import drop_caches_only, pin_versus, timed_hold
@@ -285,6 +286,20 @@ HOW: dict[str, tuple[str, str, Style]] = {
         {"stroke": ORANGE, "stroke_width": 2, "stroke_dasharray": "6 4"},
     ),
 }
+
+
+BIN_US = 100
+LATEST_US = 1_500
+"""Later releases are few, and every version has given up by then."""
+
+
+def bins(found: Sequence[Trial]) -> dict[int, Share]:
+    """The share of pins that failed before LATEST_US, by where a stretch of BIN_US begins."""
+    groups: dict[int, list[bool]] = {}
+    for trial in found:
+        if trial.released < LATEST_US:
+            groups.setdefault(int(trial.released // BIN_US) * BIN_US, []).append(trial.failed)
+    return {at: Share(sum(failed), len(failed)) for at, failed in groups.items()}
 
 
 @cache

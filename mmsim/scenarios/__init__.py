@@ -5,7 +5,7 @@ scenario that the engine can run and search.
 
 Files, bottom up: `script` (who comes and goes when), `knobs`, `situation` (how a run can end,
 `Spec`, `Situation`).  Then the scenarios: `guests` (a guest's memory in CMA, and whoever wants
-it), `host` (a whole machine), `clock` (a race by the clock), `one_page` (the smallest)."""
+it), `hosts` (a whole machine), `clock` (a race by the clock), `one_page` (the smallest)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from mmsim.scenarios.guests import (
     pin_versus,
     vfio_map,
 )
-from mmsim.scenarios.host import boot_guest
+from mmsim.scenarios.hosts import boot_guest, host
 from mmsim.scenarios.one_page import split_race
 from mmsim.scenarios.situation import Situation
 
@@ -36,6 +36,7 @@ __all__ = [
     "boot_guest",
     "cma_alloc",
     "drop_caches_only",
+    "host",
     "lru_batch",
     "make",
     "pin_versus",

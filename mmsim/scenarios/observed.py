@@ -1,6 +1,4 @@
-"""What is seen of a world and of a run from outside: pages with a name, where they lie, returns.
-
-Interface: named, regions, pieces, migrate_returns, pin_result, counters_of"""
+"""What is seen of a world and of a run from outside: pages with a name, where they lie, returns."""
 
 from __future__ import annotations
 

@@ -1,33 +1,27 @@
-"""A diagnosis in words: what explains the counters, how to see it happen, what to look at next.
-
-Interface: report, as_json, path_words, command, GROUPS_MAX
-"""
+"""A diagnosis in words: what explains the counters, how to see it happen, what to look at next."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from string import ascii_lowercase
 from typing import Any
 
 from mmsim import errno
 from mmsim.constants import HPAGE_PMD_NR, HPAGE_PMD_ORDER
+from mmsim.evidence.counters import EVIDENCE, PAGES, Delta
 from mmsim.evidence.diagnose import (
     NEVER_SPLITS,
     OTHER,
-    PAGES,
     PIN,
-    Delta,
+    SPLIT_FAILED,
     Diagnosis,
     Explanation,
     Group,
-    hints,
+    left_over,
     moved_singly,
-    next_counters,
-    ran,
-    signs,
 )
 from mmsim.mm.versions import VERSIONS
-from mmsim.scenarios.situation import PINNED
+from mmsim.scenarios.situation import MISSED, NOT_MOVED, NOT_SPLIT, PINNED, SINGLE
 from mmsim.views.flow import FlowCounts, count_flow
 from mmsim.views.words import command_words, in_a_row, plural, times
 
@@ -156,7 +150,7 @@ def _others(moved: Mapping[str, int]) -> str:
     return ", ".join(said)
 
 
-def by_others(delta: Delta) -> str:
+def by_others_words(delta: Delta) -> str:
     """What moved if nothing speaks of a failed pin: what others do all the time."""
     moved = delta.moved | {PAGES[0]: moved_singly(delta)}
     only = all(name.startswith("cma_") for name in delta.moved)
@@ -166,8 +160,109 @@ def by_others(delta: Delta) -> str:
             "No page was tried: the area had no free run that was long enough, and the request "
             "returns -ENOMEM (-12). Or a page could not even be isolated, and it returns -EBUSY."
         )
-    who = [f"{says[0].upper()}{says[1:]}." for says in ran(delta)]
+    who = [f"{says[0].upper()}{says[1:]}." for says in _ran(delta)]
     return " ".join([*lines, *who, "Nothing here speaks of a long-term pin."])
+
+
+# -- what to look at next
+#
+# The differences are found, not known: the counters that paths would move, and what return probes
+# and tracepoints would show of their runs in the model.
+
+
+_REFERENCE = (
+    "who refers to the page: the trace events page_ref (CONFIG_DEBUG_PAGE_REF), and what else ran "
+    "at that time"
+)
+_HINTS = {
+    NOT_SPLIT: _REFERENCE,
+    NOT_MOVED: _REFERENCE,
+    SINGLE: f"{_REFERENCE}; a page that waits in a per-CPU batch looks the same",
+    MISSED: "which single pages are left in CMA: their lock or a reference was taken in passing",
+}
+
+
+def _next_counters(groups: Sequence[Group], unknown: Sequence[str]) -> dict[str, list[int]]:
+    """Counters that were not given and would differ: name -> its value in each group."""
+    found = {name: [group.counters[name] for group in groups] for name in EVIDENCE}
+    return {name: n for name, n in found.items() if name in unknown and len(set(n)) > 1}
+
+
+def _signs(group: Group) -> dict[str, list[str]]:
+    """What is to be seen of the paths of a group and differs: where -> what, path by path."""
+    seen = [_seen(path) for path in group.paths]
+    where = dict.fromkeys(name for each in seen for name in each)
+    rows = {name: [each.get(name, "not called") for each in seen] for name in where}
+    return {name: row for name, row in rows.items() if len(set(row)) > 1}
+
+
+def _seen(path: Explanation) -> dict[str, str]:
+    splits = [e.notes["ret"] for e in path.run.trace().events if e.site == "split.unlock"]
+    probes = {"split_huge_page_to_list": splits, "migrate_pages": path.run.returns}
+    found = {"tracepoint mm_migrate_pages, field reason": path.run.reason}
+    for function, codes in probes.items():
+        if codes:
+            said = ", ".join(dict.fromkeys(map(errno.name, codes)))
+            found[f"return probe on {function}()"] = said
+    return found
+
+
+# What else ran, as a counter of others says, and what it does to the counters of pages.
+_RAN = {
+    "compact_daemon_": "compaction ran (kcompactd)",
+    "compact_stall": "compaction ran for somebody who asked for memory",
+    "compact_": "compaction ran",
+    "numa_pages_migrated": "NUMA balancing moved pages",
+    "pgdemote": "memory was demoted to another node",
+    "pgpromote": "memory was promoted to another node",
+}
+
+
+def _ran(delta: Delta) -> list[str]:
+    """What else moves pages and ran, in words."""
+    found = {
+        next((says for begins, says in _RAN.items() if name.startswith(begins)), "")
+        for name, n in delta.others.items()
+        if n > 0
+    }
+    if len(found & set(list(_RAN.values())[:3])) > 1:
+        found.discard(_RAN["compact_"])
+    return [says for says in _RAN.values() if says in found]
+
+
+def _hints(diagnosis: Diagnosis) -> list[str]:
+    """Sentences about the simplest group: where to look, and what ran at the same time."""
+    delta, groups = diagnosis.delta, diagnosis.groups
+    found = []
+    if groups and not diagnosis.by_others:
+        first = groups[0].paths[0]
+        found = [f"look for {hint}" for hint in [_HINTS.get(first.run.outcome)] if hint]
+        if found and delta.others.get("drop_pagecache"):
+            found.append(
+                f"drop_pagecache moved by {delta.others['drop_pagecache']}: drop_caches ran, and "
+                "in the model it has such a reference for a while (mmsim run pin_versus)"
+            )
+        if first.run.reason == PIN and -errno.ENOMEM in first.run.returns:
+            found.append(
+                "a map that fails with -ENOMEM and moves none of these counters met another limit: "
+                "RLIMIT_MEMLOCK, or vfio_iommu_type1.dma_entry_limit mappings"
+            )
+    if diagnosis.by_others or left_over(groups) & {*PAGES}:
+        found += [
+            f"{says}; it moves single pages, and pgmigrate_* count them" for says in _ran(delta)
+        ]
+    if delta.given.get(SPLIT_FAILED) and (diagnosis.by_others or SPLIT_FAILED in left_over(groups)):
+        found.append(
+            "reclaim and the queue of later splits try splits, too, and count refused ones"
+        )
+    if diagnosis.by_others and delta.given.get("cma_alloc_fail"):
+        found.append(
+            "the kernel log says of each failed request what it returned: -16 (pages were tried, "
+            "one stayed busy) or -12 (no free run long enough, or no memory for a page to move to)"
+        )
+    elif diagnosis.by_others and delta.given.get("pgmigrate_fail"):
+        found.append("the trace event mm_migrate_pages tells for whom pages were migrated")
+    return found
 
 
 # -- all of it
@@ -200,7 +295,7 @@ def _one(diagnosis: Diagnosis, groups_max: int | None) -> str:
     shown = tuple(g._replace(paths=g.paths[:most]) for g in diagnosis.groups[:groups_max])
     first = shown[0].paths[0] if shown else None
     if diagnosis.by_others:
-        lines += ["", by_others(delta)]
+        lines += ["", by_others_words(delta)]
         exact = first and first.run.is_huge and first.times == 1 and not first.others
         failed = first and first.run.outcome != PINNED.word
         shown = shown if (exact and failed) or groups_max is None else ()
@@ -267,12 +362,12 @@ def _versions(path: Explanation) -> str:
 def _next(diagnosis: Diagnosis, shown: tuple[Group, ...]) -> list[str]:
     lines = []
     numbers = [str(number) for number in range(1, len(shown) + 1)]
-    for name, values in next_counters(shown, diagnosis.delta.unknown).items():
+    for name, values in _next_counters(shown, diagnosis.delta.unknown).items():
         lines.append(f"  {name}: {_by_value(numbers, list(map(str, values)))}")
     letters = [f"1{letter}" for letter in LETTERS]
-    for where, seen in signs(shown[0]).items() if shown else ():
+    for where, seen in _signs(shown[0]).items() if shown else ():
         lines.append(f"  {where}: {_by_value(letters, seen)}")
-    lines += [f"  {hint}" for hint in hints(diagnosis)]
+    lines += [f"  {hint}" for hint in _hints(diagnosis)]
     return ["What to look at next:", *lines] if lines else []
 
 
@@ -304,7 +399,7 @@ def as_json(diagnosis: Diagnosis) -> dict[str, Any]:
 
     def group(found: Group) -> dict[str, Any]:
         paths = [*map(path, found.paths)]
-        return {"counters": found.counters, "paths": paths, "tell_apart": signs(found)}
+        return {"counters": found.counters, "paths": paths, "tell_apart": _signs(found)}
 
     return {
         "given": delta.given,
@@ -312,12 +407,12 @@ def as_json(diagnosis: Diagnosis) -> dict[str, Any]:
         "ignored": delta.others,
         "notes": list(delta.notes),
         "reason": delta.reason,
-        "by_others": by_others(delta) if diagnosis.by_others else "",
+        "by_others": by_others_words(delta) if diagnosis.by_others else "",
         "versions": list(diagnosis.versions),
         "explained": diagnosis.explained,
         "complete": diagnosis.complete,
         "groups": [*map(group, diagnosis.groups)],
-        "next_counters": next_counters(diagnosis.groups, delta.unknown),
-        "hints": hints(diagnosis),
+        "next_counters": _next_counters(diagnosis.groups, delta.unknown),
+        "hints": _hints(diagnosis),
         "also": [as_json(each) for each in diagnosis.also],
     }

@@ -504,3 +504,28 @@ def _halves(zones: list[ZoneInfo]) -> pd.DataFrame:
         rows.append((managed, zone.nr_free_pages, lent, zone.nr_free_pages - lent, first))
     columns = ["pages", "free", "free in CMA", "free outside CMA", "movable requests try first"]
     return frame(rows, labels(map(_name, zones), "node and zone"), columns)
+
+
+# -- a zone of the model, as the kernel prints it
+
+
+def proc_text(zone: Zone) -> str:
+    """What /proc/pagetypeinfo would say of a zone of the model, which it calls Normal.
+
+    Left out: a kernel stops counting a list at 100,000 blocks, here it does not."""
+    (cell,) = occupancy(zone, zone.nr_pages >> zone.pageblock_order)
+    lists = zone.lists()
+    names = {mt: "CMA" if mt == "CMA" else mt.capitalize() for mt in lists} | {
+        "HIGHATOMIC": "HighAtomic"
+    }
+    orders = range(len(next(iter(lists.values()))))
+    text = f"Page block order: {zone.pageblock_order}\n"
+    text += f"Pages per block:  {1 << zone.pageblock_order}\n\n"
+    text += f"{'Free pages count per migrate type at order ':<43}"
+    text += "".join(f"{order:6d} " for order in orders) + "\n"
+    for mt, free in lists.items():
+        text += f"Node    0, zone   Normal, type {names[mt]:>12} "
+        text += "".join(f"{n:6d} " for n in free) + "\n"
+    text += f"\n{'Number of blocks type ':<23}"
+    text += "".join(f"{names[mt]:>12} " for mt in lists) + "\nNode 0, zone   Normal "
+    return text + "".join(f"{cell[mt].pageblocks if mt in cell else 0:12d} " for mt in lists) + "\n"

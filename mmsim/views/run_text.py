@@ -8,12 +8,13 @@ from itertools import zip_longest
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
+from mmsim.engine import schedule
 from mmsim.engine.scenario import Event
 from mmsim.engine.trace import Moment, Trace
 from mmsim.errno import EFAULT
 from mmsim.mm.folio import ISOLATION
 from mmsim.mm.world import FIRST_TARGET_PFN, World
-from mmsim.scenarios.host import GUEST
+from mmsim.scenarios.hosts import GUEST
 from mmsim.scenarios.observed import named, pieces, regions
 from mmsim.scenarios.situation import (
     DROPPED,
@@ -419,3 +420,38 @@ def summary(trace: Trace) -> str:
     lines += [f"  {name:<{size}}  {by:+d}" for name, by in moved.items()]
     lines += [where_words(world, region) for region in sorted(regions(world))]
     return "\n".join(filter(None, [*lines, _meaning(trace)])) + "\n"
+
+
+# -- a run for a command line and for machines
+
+
+def heading(situation: Situation) -> str:
+    """Which scenario this is, in two lines."""
+    version = situation.version
+    turned = " ".join(f"{name}={value}" for name, value in situation.knobs.items())
+    return f"{situation.name}  version {version.name} ({version.full_title})\nknobs     {turned}"
+
+
+def as_json(situation: Situation, trace: Trace) -> dict[str, Any]:
+    """Everything about a run of this situation, for machines."""
+    return {
+        "scenario": situation.name,
+        "version": situation.version.name,
+        "knobs": situation.knobs,
+        "schedule": schedule.render(trace.moves),
+        "result": situation.result(trace.last),
+        "outcome": situation.outcome(trace.last),
+        "counters": dict(counters(trace)),
+        "steps": [
+            {
+                "actor": event.actor,
+                "step": event.op.kind.name,
+                "arguments": [str(argument) for argument in event.op.args],
+                "outcome": event.choice,
+                "answer": str(event.answer),
+                "in": event.where[-1].function,
+                "site": event.site,
+            }
+            for event in trace.events
+        ],
+    }

@@ -16,7 +16,7 @@ from typing import Any
 from mmsim.engine.trace import Moment, Trace
 from mmsim.mm.zone import Zone
 from mmsim.scenarios import Situation
-from mmsim.scenarios.host import Host
+from mmsim.scenarios.hosts import Host
 from mmsim.views.memory import memory
 from mmsim.views.run_columns import columns_picture
 from mmsim.views.run_text import summary

@@ -12,9 +12,8 @@ import ipywidgets as w
 from IPython.display import display
 
 from mmsim.constants import HPAGE_PMD_ORDER, MAX_ORDER
-from mmsim.evidence.proc import proc_text
-from mmsim.scenarios.host import host
-from mmsim.views.memory import PAGE_SIZES, Machine, machine
+from mmsim.scenarios.hosts import host
+from mmsim.views.memory import PAGE_SIZES, Machine, machine, proc_text
 from mmsim.views.show import Table, as_text
 from mmsim.views.svg import Picture
 from mmsim.widgets.board import Board

@@ -14,17 +14,8 @@ import pytest
 
 from mmsim import datafiles
 from mmsim.cli import main
-from mmsim.evidence.diagnose import (
-    EVIDENCE,
-    PIN,
-    STAGES,
-    UNITS,
-    Explanation,
-    delta,
-    explain,
-    read,
-    stored_runs,
-)
+from mmsim.evidence.counters import EVIDENCE, UNITS, delta, read
+from mmsim.evidence.diagnose import PIN, STAGES, Explanation, explain, stored_runs
 from mmsim.evidence.ftrace import read as read_trace
 from mmsim.evidence.pasted import PasteError
 from mmsim.mm.versions import POLICIES, VERSIONS
@@ -387,6 +378,8 @@ COMPACTED = "compact_stall 3\npgmigrate_success 50\nthp_split_page_failed 2\nthp
         (PAIR, "", ["RLIMIT_MEMLOCK, or", "vfio_iommu_type1.dma_entry_limit"], []),
         ("cma_alloc_fail 3\npgmigrate_fail 40", "", ["-16 (pages were tried"], []),
         (COMPACTED, "", ["the queue of later splits"], []),
+        (f"{COMPACTED}\ncompact_free_scanned 9", "", ["for somebody who"], ["compaction ran; it"]),
+        (f"{PAIR}drop_pagecache 2", "", ["drop_pagecache moved by 2: drop_caches ran"], []),
     ],
 )  # fmt: skip
 def test_what_the_command_says(text, words, says, and_not, tmp_path, capsys):

@@ -23,7 +23,8 @@ from test_mutations import MAKERS, damaged, moved, trace, vmstat
 
 from mmsim import datafiles
 from mmsim.errors import MESSAGE_MAX, UserError
-from mmsim.evidence.diagnose import explain, read
+from mmsim.evidence.counters import read
+from mmsim.evidence.diagnose import explain
 from mmsim.evidence.kernel_runs import COMPARED, compare_file
 from mmsim.evidence.pasted import load
 from mmsim.evidence.vectors import check_file

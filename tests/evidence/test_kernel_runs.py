@@ -22,14 +22,14 @@ from mmsim.cli import main
 from mmsim.errors import UserError
 from mmsim.evidence import kernel_runs
 from mmsim.evidence.kernel_runs import (
-    BATCH,
     COMPARED,
     COUNTERS_FILE,
-    FROM_CMA,
+    FROM_CMA_COLUMN,
     LISTS_FILE,
     NOT_COMPARED,
     OTHER_LOOP,
-    RULE,
+    PCP_BATCH,
+    RULE_COLUMN,
     compare_file,
     exist,
 )
@@ -137,6 +137,7 @@ def test_every_measured_table_of_pins_is_compared_or_says_why_not():
         ("timed", {"d_thp_split_page_failed": "5"}, ""),
         ("timed_order9ok", {"pin_errno": "-14"}, ""),
         ("held", {"ref_kind": "dropcaches"}, kernel_runs.DROP_CACHES),
+        ("held", {"subpage_retry_knob": "1"}, kernel_runs.PIECES_TRIED_AGAIN),
         ("held", {"alloc_mode": "frag_movable"}, kernel_runs.COMPACTION),
         ("held", {"thp_before": "7"}, kernel_runs.NOT_WHOLE),
         ("held", {"cma_pages_before": "4095"}, kernel_runs.NOT_IN_CMA),
@@ -181,12 +182,12 @@ def test_one_changed_number_is_one_disagreement(compared, name, column, value, w
 # -- steps of a guest that is populated
 
 
-@pytest.mark.parametrize("column", [FROM_CMA, RULE])
+@pytest.mark.parametrize("column", [FROM_CMA_COLUMN, RULE_COLUMN])
 def test_no_step_is_explained_away(compared, column):
     """One number moved by more than the lists can hold: disagree."""
     rows = [dict(row) for row in measured(STEPS) if row["boot"].endswith("anon_4k_cma256")][:40]
     was = int(rows[-1][column])
-    rows[-1][column] = str(was + 2 * BATCH if column == FROM_CMA else 1 - was)
+    rows[-1][column] = str(was + 2 * PCP_BATCH if column == FROM_CMA_COLUMN else 1 - was)
     (wrong,) = compared(rows).having("disagree")
     assert wrong.number == len(rows) + 1
     assert column in wrong.differing

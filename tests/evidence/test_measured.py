@@ -9,12 +9,8 @@ from collections import Counter, defaultdict
 
 import pytest
 
-from mmsim.datafiles import load_csv
 from mmsim.engine.trace import record
 from mmsim.evidence.measured import (
-    BIN_US,
-    DISTURBANCES,
-    LATEST_US,
     LOOP,
     RETFIX,
     TIMED,
@@ -22,27 +18,21 @@ from mmsim.evidence.measured import (
     VERSION_OF,
     Share,
     best_split,
-    bins,
-    measured_pins,
-    rescued_pins,
+    rows_with,
     trials,
     wilson,
 )
-from mmsim.lessons.probably_drop_caches import UNIT_US, releases
+from mmsim.lessons.how_likely import DISTURBANCES, measured_pins, rescued_pins
+from mmsim.lessons.probably_drop_caches import BIN_US, LATEST_US, UNIT_US, bins, releases
 from mmsim.scenarios import timed_hold
 from mmsim.scenarios.clock import HOLD_MAX, attempts
-
-
-def rows_of(table, **wanted):
-    """The rows of a measured table with these cells."""
-    return [row for row in load_csv(f"kernel-runs/{table}") if wanted.items() <= row.items()]
 
 
 @pytest.mark.parametrize("scenario", [*DISTURBANCES, ""])
 @pytest.mark.parametrize("kind", VARIANTS)
 def test_pins_beside_drop_caches_are_those_of_the_summary(kind, scenario):
     """In one scenario, or in all of them together."""
-    rows = rows_of("s4_dropcaches_summary.csv", variant=kind, subpage_retry_knob="0")
+    rows = rows_with("s4_dropcaches_summary.csv", variant=kind, subpage_retry_knob="0")
     rows = [row for row in rows if row["scenario"] in ([scenario] if scenario else DISTURBANCES)]
     found = measured_pins(kind, scenario)
     failed, trials, *others = (
@@ -61,7 +51,7 @@ def test_pins_beside_drop_caches_are_those_of_the_summary(kind, scenario):
 
 
 def test_no_scenario_is_left_out():
-    rows = rows_of("s4_dropcaches_trials.csv", alloc_mode="inject", backing="thp")
+    rows = rows_with("s4_dropcaches_trials.csv", alloc_mode="inject", backing="thp")
     assert {row["scenario"] for row in rows} == {*DISTURBANCES}
 
 
@@ -81,7 +71,7 @@ s4_once_n1_by_drop_start s4_once_n8_by_drop_start s5_order0_summary s10_pins_sum
 
 @pytest.mark.parametrize("table", WITH_INTERVALS.split())
 def test_the_intervals_of_the_measured_tables(table):
-    rows = rows_of(f"{table}.csv")
+    rows = rows_with(f"{table}.csv")
     assert len(rows) > 10
     for row in rows:
         found = wilson(int(row["n_pin_failed"]), int(row["n_trials"]))
@@ -101,7 +91,7 @@ def test_impossible_counts(counts):
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_bins_hold_the_pins_of_the_measured_file(variant):
     sums = Counter()
-    for row in rows_of("s3_timed_release_by_actual_release.csv", code=LOOP, variant=variant):
+    for row in rows_with("s3_timed_release_by_actual_release.csv", code=LOOP, variant=variant):
         at = int(row["actual_release_bin_start_us(width=50)"]) // BIN_US * BIN_US
         if at < LATEST_US:
             sums[at, "failed"] += int(row["n_pin_failed"])
@@ -115,9 +105,10 @@ def test_bins_hold_the_pins_of_the_measured_file(variant):
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_thresholds_are_those_of_the_measured_file(how, variant):
     mode = {"injected": "inject", "fragmented": "frag_pinned"}[how]
-    (row,) = rows_of("s3_release_threshold.csv", code=LOOP, variant=variant, alloc_mode=mode)
+    (row,) = rows_with("s3_release_threshold.csv", code=LOOP, variant=variant, alloc_mode=mode)
     column = "threshold_release_us(best split of fail/success)"
     assert best_split(trials(how, variant)) == pytest.approx(float(row[column]), abs=0.1)
+    assert best_split([]) == 0
 
 
 # -- the clock beside them: when the last attempt looks at the count is drawn many times, so that a
@@ -182,6 +173,6 @@ def test_a_whole_pin_lasts_about_as_long_as_a_measured_one():
     run = timed_hold("v3", hold=0)
     clock = run.usual()
     record(run, clock)
-    rows = rows_of("s3_timed_release.csv", code=LOOP, variant="v2", pin_errno="0")
+    rows = rows_with("s3_timed_release.csv", code=LOOP, variant="v2", pin_errno="0")
     real = [float(row["pin_us"]) for row in rows]
     assert (round(clock.times[-1] * UNIT_US), round(statistics.median(real))) == (6217, 6253)

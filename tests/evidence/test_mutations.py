@@ -13,7 +13,7 @@ import re
 import pytest
 from proctext import DRESSES, TYPES, buddyinfo, pagetypeinfo, zoneinfo
 
-from mmsim.evidence.diagnose import EVIDENCE, read
+from mmsim.evidence.counters import EVIDENCE, read
 from mmsim.evidence.pasted import PasteError
 from mmsim.evidence.proc import read_memory
 

@@ -10,8 +10,9 @@ import pytest
 from proctext import TYPES, buddyinfo, pagetypeinfo, zoneinfo
 
 from mmsim.evidence.pasted import BUDDYINFO, PAGETYPEINFO, ZONEINFO, PasteError
-from mmsim.evidence.proc import BuddyZone, ZoneInfo, proc_text, read_memory, zone_of
-from mmsim.scenarios.host import host
+from mmsim.evidence.proc import BuddyZone, ZoneInfo, read_memory, zone_of
+from mmsim.scenarios.hosts import host
+from mmsim.views.memory import proc_text
 
 SMALL = BuddyZone(0, "DMA", (0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 3))
 LARGE = BuddyZone(0, "Normal", (2616, 751852, 5513, 3509, 1985, 769, 245, 105, 41, 16, 0))

@@ -7,8 +7,8 @@ from failure_odds import ANY_STEP, failure_odds
 
 from mmsim.datafiles import load_csv
 from mmsim.engine.op import atomic
-from mmsim.evidence.measured import measured_pins
 from mmsim.lessons import does_the_real_kernel_agree as lesson
+from mmsim.lessons.how_likely import measured_pins
 from mmsim.mm import migrate
 
 

@@ -16,7 +16,7 @@ from mmsim.mm.compaction import compact_zone, compaction_suitable, try_to_compac
 from mmsim.mm.page_alloc import alloc_pages, free_pages, request, split_page, take_block
 from mmsim.mm.untouched import HELD
 from mmsim.mm.zone import Zone
-from mmsim.scenarios.host import host
+from mmsim.scenarios.hosts import host
 
 MIB = 256
 

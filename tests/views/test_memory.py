@@ -8,10 +8,9 @@ from svg_rules import seen
 
 from mmsim.errors import UserError
 from mmsim.evidence.pasted import PasteError
-from mmsim.evidence.proc import proc_text
 from mmsim.mm import page_alloc
 from mmsim.mm.boot import boot
-from mmsim.scenarios.host import host
+from mmsim.scenarios.hosts import host
 from mmsim.views.memory import (
     CELLS_MAX,
     UNKNOWN,
@@ -20,6 +19,7 @@ from mmsim.views.memory import (
     free_svg,
     machine,
     memory,
+    proc_text,
 )
 from mmsim.views.svg import Picture
 

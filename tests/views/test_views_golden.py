@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from view_states import run
 
-from mmsim.scenarios.host import host
+from mmsim.scenarios.hosts import host
 from mmsim.views.memory import memory
 from mmsim.views.run_text import step_table, summary
 from mmsim.views.state import state_picture

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 from proctext import buddyinfo, zoneinfo
 
-from mmsim.evidence.proc import proc_text
-from mmsim.scenarios.host import host
-from mmsim.views.memory import machine
+from mmsim.scenarios.hosts import host
+from mmsim.views.memory import machine, proc_text
 from mmsim.widgets import paste, show_memory
 from mmsim.widgets.paste import LARGEST
 

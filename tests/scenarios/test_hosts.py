@@ -6,7 +6,7 @@ import pytest
 
 from mmsim.mm.fragmentation import suitable, sum_types
 from mmsim.scenarios import boot_guest
-from mmsim.scenarios.host import host, served_from
+from mmsim.scenarios.hosts import host, served_from
 from mmsim.scenarios.situation import ALL_MOVED, NO_MEMORY, NO_ROOM
 
 
