@@ -35,7 +35,8 @@ from mmsim.mm.boot import boot
 from mmsim.mm.cma import ALLOC_CONTIG_TRIES
 from mmsim.mm.fragmentation import extfrag_index, parse_index, unusable_index
 from mmsim.mm.page_alloc import alloc_pages, request, take_block
-from mmsim.mm.seams import Version, pieces_try_again
+from mmsim.mm.policies import pieces_try_again
+from mmsim.mm.seams import Version
 from mmsim.mm.versions import BASE, VERSIONS
 from mmsim.mm.world import AVAILABLE, NONE
 from mmsim.mm.zone import Zone

@@ -39,9 +39,9 @@ from mmsim.mm.migrate import (
     alloc_migration_target,
     folio_expected_refs,
     folio_migrate_mapping,
-    policy_says,
 )
 from mmsim.mm.page_ref import folio_put, folio_ref_count, folio_ref_freeze, references_explained
+from mmsim.mm.policies import policy_says
 from mmsim.mm.rmap import folio_mapped, remove_migration_ptes, try_to_migrate
 from mmsim.mm.seams import PIECES_ONCE, PIECES_SYNC, Version
 from mmsim.mm.swap import folio_add_lru
@@ -81,13 +81,12 @@ class Tries(NamedTuple):
         """Which try this is, for the readers of a run."""
         return Notes(round_=1 + self.pieces, pass_=self.first_pass + pass_, batch=batch, half=half)
 
-    def before_the_next(self, folio: Page, rc: int, pass_: int) -> Generator[Op, Any, bool]:
+    def before_the_next(self, folio: Page, rc: int, pass_: int) -> Generator[Op, Any, None]:
         """The seam of a policy, which may drain or wait."""
         number = self.first_pass + pass_
-        again = yield from policy_says(
-            folio, rc, number < self.last_pass, self.pieces, number, self.reason, self.version
-        )
-        return again
+        usual = number < self.last_pass
+        policy = self.version.policy
+        yield from policy_says(policy, folio, rc, usual, self.pieces, number, self.reason)
 
 
 class Unmapped(NamedTuple):

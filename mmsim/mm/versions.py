@@ -1,8 +1,8 @@
-"""Everything that differs between the versions of the patch series, and nothing else.
+"""The versions, each a row of seams, and what is asked of rows.
 
-A version is a row of seams.  The patch is the difference of two rows: `diff("base", "v2")`.  No
-other module names a version.  POLICIES go further than the patch, and no kernel contains one of
-them: they answer "what if".  own_policy() makes one of a function.
+The patch is the difference of two rows: `diff("base", "v2")`.  No path asks for the name of its
+version.  POLICIES are rows that go further than the patch, and no kernel contains one of them: they
+answer "what if".  own_policy() makes such a row of a function.
 
 Kernel: mm/migrate.c migrate_pages(), mm/huge_memory.c split_huge_page_to_list(), mm/gup.c
 check_and_migrate_movable_pages() and what it calls, October 2022 to April 2023; and for the row
@@ -18,35 +18,36 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Callable
-from functools import cache, partial
 
 from mmsim import errno
 from mmsim.errno import EAGAIN, EBUSY
-from mmsim.errors import UserError, nearest, shown
+from mmsim.errors import UserError, nearest
 from mmsim.mm import migrate, migrate_6_12
+from mmsim.mm.policies import (
+    Attempt,
+    asked_once,
+    drain_after_the_first_try,
+    pieces_try_again,
+    wait_before_the_next_try,
+    wait_for_the_references,
+)
 from mmsim.mm.seams import (
-    DECISIONS,
     INVERTED,
     PIECES_ASYNC,
     PIECES_SYNC,
-    Attempt,
     Version,
-    drain_after_the_first_try,
     final_rc_as_counted,
     final_rc_zero_if_empty,
     final_rc_zero_if_split_and_empty,
     gup_fails_if_negative_or_left,
     gup_fails_unless_zero,
     never_retry_split,
-    pieces_try_again,
     rc_is_overwritten,
     rc_stays,
     retry_split_for_longterm_pin,
-    wait_before_the_next_try,
-    wait_for_the_references,
 )
 from mmsim.mm.world import Environment
-from mmsim.sandbox import SandboxError, limited
+from mmsim.sandbox import SandboxError
 
 BASE = Version(
     name="base",
@@ -214,19 +215,7 @@ def own_policy(decide: Callable[[Attempt], str]) -> Version:
     if not callable(decide):
         raise SandboxError(f"a policy is a function of an attempt, not {type(decide).__name__}")
     title = f"{V3FIX.name}, and a policy of your own"
-    return V3FIX._replace(name="own", title=title, policy=cache(partial(_answer, decide)))
-
-
-def _answer(decide: Callable[[Attempt], str], attempt: Attempt) -> str:
-    answer = limited("policy", decide, attempt)
-    if isinstance(answer, str) and answer in DECISIONS:
-        return answer
-    if not isinstance(answer, str):
-        given = "nothing" if answer is None else shown(answer, 40)
-        asked = f"for a {attempt.what}, {attempt.code}, at try {attempt.tries}"
-        allowed = ", ".join(map(repr, DECISIONS))
-        raise SandboxError(f"the policy must return one of {allowed}, and returned {given} {asked}")
-    raise SandboxError(f"the policy returned {answer[:40]!r}{nearest(answer, DECISIONS)}")
+    return V3FIX._replace(name="own", title=title, policy=asked_once(decide))
 
 
 def _source(version: Version, seam: str) -> list[str]:

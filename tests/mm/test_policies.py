@@ -7,7 +7,7 @@ import pytest
 from mmsim.engine.scenario import Move
 from mmsim.engine.schedule import render
 from mmsim.evidence.vectors import run_gup
-from mmsim.mm.seams import GIVE_UP, WAIT_LOOKS
+from mmsim.mm.policies import GIVE_UP, WAIT_LOOKS
 from mmsim.mm.versions import V3FIX, get
 from mmsim.scenarios import vfio_map
 

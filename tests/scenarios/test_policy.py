@@ -12,7 +12,7 @@ from textwrap import indent
 import pytest
 
 import mmsim
-from mmsim.mm.seams import Attempt
+from mmsim.mm.policies import Attempt
 from mmsim.mm.versions import V3FIX, own_policy
 from mmsim.sandbox import CALL_STEPS, STEPS_MAX, SandboxError, limited
 from mmsim.scenarios import make, vfio_map
