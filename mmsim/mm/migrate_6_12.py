@@ -40,7 +40,7 @@ from mmsim.mm.migrate import (
     folio_expected_refs,
     folio_migrate_mapping,
 )
-from mmsim.mm.page_ref import folio_put, folio_ref_count, folio_ref_freeze, references_explained
+from mmsim.mm.page_ref import folio_expected_ref_count, folio_put, folio_ref_count, folio_ref_freeze
 from mmsim.mm.policies import policy_says
 from mmsim.mm.rmap import folio_mapped, remove_migration_ptes, try_to_migrate
 from mmsim.mm.seams import PIECES_ONCE, PIECES_SYNC, Version
@@ -161,7 +161,7 @@ def migrate_folio(dst: int, src: int, notes: Notes) -> Generator[Op, Any, int]:
     expected_count = yield folio_expected_refs(src, site="move.expect", **notes)
     if expected_count < 0:
         return int(expected_count)
-    explained = yield references_explained(src, 1, site="move.check")
+    explained = yield folio_expected_ref_count(src, 1, site="move.check")
     if not explained:
         return -EAGAIN
     frozen = yield folio_ref_freeze(src, expected_count, site="move.freeze")

@@ -17,10 +17,11 @@ def folio_ref_count(world: World, me: str, pfn: int) -> int:
 
 
 @atomic
-def references_explained(world: World, me: str, pfn: int, own: int) -> bool:
-    """Has a folio no reference but the cache's, the mappings' and `own` ones of the caller?
+def folio_expected_ref_count(world: World, me: str, pfn: int, own: int) -> bool:
+    """Has a folio no reference but the expected ones, and `own` ones of the caller?
 
-    Kernel: the comparison with folio_expected_ref_count(), include/linux/mm.h of 6.12."""
+    Expected are those of the cache and of mappings.  Kernel: include/linux/mm.h of 6.12; whoever
+    calls it compares the number with folio_ref_count(), which is one step here."""
     folio = world.folio(pfn)
     return folio.refcount == folio.cache_refs + folio.mapcount + own
 

@@ -16,7 +16,7 @@ from mmsim.engine.op import Op
 from mmsim.errno import EAGAIN, EBUSY
 from mmsim.errors import nearest, shown
 from mmsim.mm.folio import Page
-from mmsim.mm.page_ref import references_explained
+from mmsim.mm.page_ref import folio_expected_ref_count
 from mmsim.mm.swap import lru_add_drain_all
 from mmsim.sandbox import SandboxError, limited
 
@@ -108,7 +108,7 @@ def policy_says(
         yield lru_add_drain_all()
     if decision == WAIT:
         for look in range(WAIT_LOOKS):
-            explained = yield references_explained(page.pfn, 1)
+            explained = yield folio_expected_ref_count(page.pfn, 1)
             if explained:
                 break
     return decision != GIVE_UP

@@ -85,8 +85,8 @@ class Version(NamedTuple):
 
     From `migrate_pages` on: what is different in 6.12, where the patch lives on in another loop.
     `pieces`: how a piece is tried in that loop, PIECES_ONCE for instance.
-    `drop_drains`: drop_caches empties all batches first.  It also switches a second difference of
-    6.12: a page without PG_lru is not queued for the inactive list."""
+    `drop_drains`: drop_caches empties all batches first.  `deactivate_checks_lru`: it does not
+    queue a page without PG_lru for the inactive list."""
 
     name: str
     title: str
@@ -107,6 +107,7 @@ class Version(NamedTuple):
     defers_only_partly: bool = False
     pagevec_size: int = PAGEVEC_SIZE
     drop_drains: bool = False
+    deactivate_checks_lru: bool = False
     owner_skips_pte_mapped: bool = True
 
     @property

@@ -103,6 +103,7 @@ V6_12 = _PATCHED._replace(
     defers_only_partly=True,
     pagevec_size=31,
     drop_drains=True,
+    deactivate_checks_lru=True,
     owner_skips_pte_mapped=False,
 )
 OF_THE_SERIES = tuple(row.name for row in _ROWS)
@@ -169,7 +170,8 @@ MORE_SEAMS = {
     "truncated_is_refused": "is the split of a page that left its file counted as refused?",
     "defers_only_partly": "is a huge page queued for a later split only if partly unmapped?",
     "pagevec_size": "folios in a batch",
-    "drop_drains": "does drop_caches empty all batches first, and queue only what is on an LRU?",
+    "drop_drains": "does drop_caches empty all batches first?",
+    "deactivate_checks_lru": "is a page queued for the inactive list only if it is on an LRU?",
     "owner_skips_pte_mapped": "does the owner of CMA pass over huge pages mapped by PTEs?",
 }
 """What policies change, and 6.12."""
@@ -189,6 +191,7 @@ def environment(version: Version, env: Environment) -> Environment:
     return env._replace(
         pagevec_size=version.pagevec_size,
         defers_only_partly=version.defers_only_partly,
+        # Who drains by the count never drains for a huge page: a round changes counters alone.
         pin_spins=version.drains_by_count,
     )
 

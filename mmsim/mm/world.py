@@ -21,7 +21,7 @@ from mmsim.engine.op import Choices, ModelError
 from mmsim.engine.scenario import Pool
 from mmsim.mm.compaction import try_to_compact_pages
 from mmsim.mm.folio import ISOLATION, NEW_PAGE, Folio, replace
-from mmsim.mm.page_alloc import alloc_pages, free_pages, request, split_page
+from mmsim.mm.page_alloc import free_pages, get_page_from_freelist, request, split_page
 from mmsim.mm.zone import Zone
 
 FIRST_TARGET_PFN = 0x100000
@@ -241,16 +241,16 @@ class World:
         return self.zone
 
     def from_zone(self, order: int, *, pin_scope: bool) -> int | None:
-        """What __alloc_pages() finds for user memory, after compaction if that is on.
+        """Memory of the zone for a user, after compaction if that is on.  Kernel: __alloc_pages().
 
         A single page is never compacted for (__alloc_pages_direct_compact())."""
         zone = self.own_zone()
         want = request(order, MIGRATE_MOVABLE, pin_scope=pin_scope)
-        pfn = alloc_pages(zone, want)
+        pfn = get_page_from_freelist(zone, want)
         if pfn is None and order and self.env.compaction:
             for counter in try_to_compact_pages(zone, want, keep=self.folios.keys()):
                 self.count(counter)
-            pfn = alloc_pages(zone, want)
+            pfn = get_page_from_freelist(zone, want)
         return pfn
 
     def from_elsewhere(self, order: int) -> int:
