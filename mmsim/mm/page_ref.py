@@ -40,9 +40,7 @@ def folio_ref_freeze(world: World, me: str, pfn: int, expected: int) -> bool:
 @atomic
 def folio_ref_unfreeze(world: World, me: str, pfn: int) -> None:
     """Give a claimed count back to its owners."""
-    folio = world.folio(pfn)
-    owned = folio.cache_refs + folio.mapcount + sum(n for _, n in folio.held)
-    world.update(pfn, refcount=owned)
+    world.update(pfn, refcount=world.folio(pfn).owned)
 
 
 def frozen(world: World, me: str, region: str, index: int, *args: object) -> str | None:

@@ -353,9 +353,9 @@ class World:
 
     def _check_folio(self, pfn: int, folio: Folio, batched: int) -> None:
         name = folio.name or hex(pfn)
-        owned = folio.cache_refs + folio.mapcount + sum(n for _, n in folio.held)
-        if folio.refcount not in (0, owned):
-            raise ModelError(f"{name}: refcount {folio.refcount}, its holders add up to {owned}")
+        if folio.refcount not in (0, folio.owned):
+            counted = f"its holders add up to {folio.owned}"
+            raise ModelError(f"{name}: refcount {folio.refcount}, {counted}")
         if folio.refcount < 0 or folio.pincount < 0 or folio.mapcount < 0:
             raise ModelError(f"{name}: a count is negative: {folio}")
         if batched != sum(n for who, n in folio.held if who.endswith(" batch")):

@@ -27,7 +27,7 @@ def test_a_busy_page_is_put_back_where_it_was():
     world = World(Environment(ZONE, ZONE), boot(1024, 1024))
     take_block(world.zone, 7, 0)
     world.add(7, folio("P", 0, held=(("somebody", 1),)))
-    path = Actor("owner", lambda: cma_alloc(Area(0, 512), 512, 9, VERSIONS["v3"], []))
+    path = Actor("owner", lambda: cma_alloc(Area(0, 512), 512, 9, VERSIONS["v3"]))
     trace = run(world, path)
     assert trace.results["owner"] == -EBUSY
     assert ISOLATION not in dict(trace.last.world.folio(7).held)

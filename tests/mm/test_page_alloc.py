@@ -102,7 +102,7 @@ def test_two_readings_of_compaction_move_the_same_pages(order, cma, seed):
         for migratetype, lists in plain.lists.items():
             assert zone.free_blocks(migratetype) == tuple(map(len, lists))
         assert {pfn: (held.order, held.movable) for pfn, held in zone.held.items()} == plain.held
-        assert (zone.deferred, zone.deferred_shift) == (plain.waited, plain.shift)
+        assert (zone.compact_considered, zone.compact_defer_shift) == (plain.waited, plain.shift)
 
 
 @pytest.mark.parametrize(
