@@ -147,7 +147,8 @@ def find_get_entry(world: World, me: str, file: tuple[Extent, ...], start: Place
 def __remove_mapping(world: World, me: str, pfn: int) -> None:
     """A frozen folio leaves the page cache; the references left are those of its holders.
 
-    Kernel: mm/vmscan.c, after the freeze and the look at PG_dirty, which remove_mapping() does."""
+    Kernel: mm/vmscan.c, the end of it.  The freeze before, and the look at PG_dirty, are steps of
+    remove_mapping() here."""
     folio = world.folio(pfn)
     del world.where[folio.region, folio.index]
     refs = sum(n for _, n in folio.held)
