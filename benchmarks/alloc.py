@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from benchmarks import Result, median_ms
 from mmsim.mm.boot import boot
-from mmsim.mm.page_alloc import alloc_pages, free_pages, request
+from mmsim.mm.page_alloc import free_pages, get_page_from_freelist, request
 from mmsim.mm.zone import Zone
 
 GIB = 1 << 18  # pages
@@ -44,7 +44,7 @@ def _bytes(make: Callable[[], object]) -> int:
 def _taken(zone: Zone, order: int, n: int) -> Zone:
     want = request(order)
     for _ in range(n):
-        alloc_pages(zone, want)
+        get_page_from_freelist(zone, want)
     return zone
 
 
@@ -69,7 +69,7 @@ def alloc() -> list[Result]:
     bytes_ = [_bytes(lambda n=n: boot(n, n // 4)) for n in (TIB, GIB)]
     page = (_bytes(lambda: _taken(boot(GIB), 0, PAIRS)) - bytes_[1]) / PAIRS
     ours = median_ms(
-        lambda: _churn(lambda: alloc_pages(zone, want), lambda p: free_pages(zone, p, 0))
+        lambda: _churn(lambda: get_page_from_freelist(zone, want), lambda p: free_pages(zone, p, 0))
     )
     theirs = median_ms(lambda: _churn(naive.alloc, naive.free))
     against = "of the naive allocator"

@@ -123,8 +123,7 @@ def folio(name: str = "A", order: int = ORDER, **fields: Any) -> Folio:
     """A folio mapped once, with the reference count that its holders add up to."""
     fields.setdefault("pmd_maps" if order else "pte_maps", 1)
     made = Folio(name, name, 0, order, **fields)
-    refs = made.cache_refs + made.mapcount + sum(n for _, n in made.held)
-    return made._replace(refcount=refs)
+    return made._replace(refcount=made.owned)
 
 
 def isolated(name: str = "A", order: int = ORDER, **fields: Any) -> Folio:

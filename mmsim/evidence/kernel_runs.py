@@ -31,7 +31,7 @@ from mmsim.evidence.vectors import run_drop_caches, run_gup
 from mmsim.mm.boot import boot
 from mmsim.mm.cma import ALLOC_CONTIG_TRIES
 from mmsim.mm.fragmentation import extfrag_index, parse_index, unusable_index
-from mmsim.mm.page_alloc import alloc_pages, request, take_block
+from mmsim.mm.page_alloc import get_page_from_freelist, request, take_block
 from mmsim.mm.seams import Version
 from mmsim.mm.versions import BASE, VERSIONS
 from mmsim.mm.world import AVAILABLE, NONE
@@ -564,7 +564,7 @@ def populate(zone: Zone, pages: int, *, huge: bool) -> int:
     order = HPAGE_PMD_ORDER if huge else 0
     want, found = request(order), 0
     for _ in range(pages >> order):
-        pfn = alloc_pages(zone, want)
+        pfn = get_page_from_freelist(zone, want)
         if pfn is not None and zone.pageblock_type(pfn) == MIGRATE_CMA:
             found += 1 << order
     return found

@@ -48,19 +48,19 @@ from mmsim.mm.drop_caches import drop_caches
 from mmsim.mm.folio import ISOLATION, Folio, Page, expected_refs, extra_pins_of
 from mmsim.mm.fragmentation import extfrag_for_order, extfrag_index, sum_types, unusable_index
 from mmsim.mm.gup import pin, pin_user_pages_remote, unpin
-from mmsim.mm.huge_memory import can_split_folio
+from mmsim.mm.huge_memory import can_split_folio, unmap_folio
 from mmsim.mm.page_alloc import (
     Request,
-    alloc_pages,
     block_for,
     free_pages,
+    get_page_from_freelist,
     request,
     split_page,
     take_block,
     watermark_usable,
 )
 from mmsim.mm.page_ref import folio_put
-from mmsim.mm.rmap import remove_migration_ptes, try_to_migrate, unmap_folio
+from mmsim.mm.rmap import remove_migration_ptes, try_to_migrate
 from mmsim.mm.seams import Version
 from mmsim.mm.swap import (
     folio_batch_add_and_move,
@@ -658,7 +658,7 @@ def _step(zone: Zone, step: dict[str, Any]) -> int | str | None:
         alloc_cma=step.get("alloc_cma", want.alloc_cma), nofragment=step.get("nofragment", False)
     )
     # What has just been allocated is on no LRU list yet, so it does not look movable.
-    pfn = alloc_pages(zone, want, movable=False)
+    pfn = get_page_from_freelist(zone, want, movable=False)
     return "fail" if pfn is None else pfn
 
 

@@ -21,7 +21,7 @@ from mmsim.evidence.kernel_runs import FREE_CMA_COLUMN, FREE_COLUMN, FROM_CMA_CO
 from mmsim.lessons.card import Card, in_order, quiz, widget
 from mmsim.lessons.form import Choices, Verdict, failed, passed
 from mmsim.mm.boot import boot
-from mmsim.mm.page_alloc import alloc_pages, request
+from mmsim.mm.page_alloc import get_page_from_freelist, request
 from mmsim.scenarios import boot_guest, cma_alloc
 from mmsim.scenarios.knobs import number as whole
 from mmsim.scenarios.knobs import one_of, settle
@@ -136,7 +136,7 @@ def lending(**given: object) -> list[Grant]:
     grants = []
     for _ in range(GRANTS):
         free, free_cma = zone.nr_free, zone.nr_free_cma
-        pfn = alloc_pages(zone, request(HPAGE_PMD_ORDER, kind))
+        pfn = get_page_from_freelist(zone, request(HPAGE_PMD_ORDER, kind))
         place = REFUSED if pfn is None else ORDINARY
         if pfn is not None and zone.pageblock_type(pfn) == MIGRATE_CMA:
             place = CMA

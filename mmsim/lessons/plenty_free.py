@@ -12,7 +12,7 @@ from mmsim.lessons.card import Card, Pick, quiz, seeded, widget
 from mmsim.lessons.form import Choices, FormError, Verdict, failed, passed
 from mmsim.mm.boot import boot
 from mmsim.mm.fragmentation import PIN_SCOPE_TYPES, extfrag_index, format_index, suitable, sum_types
-from mmsim.mm.page_alloc import alloc_pages, request, take_block
+from mmsim.mm.page_alloc import get_page_from_freelist, request, take_block
 from mmsim.mm.untouched import pattern
 from mmsim.scenarios.hosts import HOST_KNOBS, REQUESTS, host, served_from
 from mmsim.scenarios.knobs import number as whole
@@ -109,7 +109,7 @@ def judge_least(answer: Collection[int]) -> Verdict:
         take_block(zone, page, 0)
     share = 100 * zone.nr_free / SMALL_PAGES
     free = f"{len(wanted)} of {SMALL_PAGES:,} pages are in use, {zone.nr_free:,} are free"
-    pfn = alloc_pages(zone, request(HPAGE_PMD_ORDER))
+    pfn = get_page_from_freelist(zone, request(HPAGE_PMD_ORDER))
     if pfn is not None:
         last = pfn + HPAGE_PMD_NR - 1
         return failed(f"{free}, and pages {pfn} to {last} are a huge page: none of yours is there")

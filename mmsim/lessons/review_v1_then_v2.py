@@ -12,7 +12,7 @@ from mmsim.errors import shown
 from mmsim.evidence.kernel_runs import AREA_PAGES
 from mmsim.lessons.card import Card, widget
 from mmsim.lessons.form import FUNCTION, UNTOUCHED, FormError, Verdict, failed, passed, ran
-from mmsim.mm.seams import HUGE_PAGE, TRY_AGAIN, Attempt
+from mmsim.mm.policies import HUGE_PAGE, TRY_AGAIN, Attempt
 from mmsim.mm.versions import get
 from mmsim.sandbox import limited
 from mmsim.scenarios import cma_alloc, vfio_map

@@ -15,18 +15,17 @@ from mmsim.errors import shown
 from mmsim.grid import sweep
 from mmsim.lessons.card import Card, widget
 from mmsim.lessons.form import FUNCTION, UNTOUCHED, Verdict, failed, passed
-from mmsim.mm.seams import (
+from mmsim.mm.policies import (
     DRAIN,
     GIVE_UP,
     HUGE_PAGE,
-    ISOLATIONS,
     PIECE,
     SINGLE_PAGE,
     TRY_AGAIN,
     WAIT_LOOKS,
     Attempt,
-    Version,
 )
+from mmsim.mm.seams import ISOLATIONS, Version
 from mmsim.mm.versions import V3FIX, own_policy
 from mmsim.mm.world import EITHER
 from mmsim.sandbox import limited

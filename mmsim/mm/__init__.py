@@ -12,5 +12,5 @@ mirrors, or has another name there, its docstring says so (`Kernel:`).
     the allocator          page_alloc, compaction and fragmentation, on a zone (untouched, boot,
                            occupancy)
     no file of the kernel  folio and world (what all of them work on), seams and versions (what
-                           differs between kernels)
+                           differs between kernels), policies (what no kernel does)
 """

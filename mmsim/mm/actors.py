@@ -28,8 +28,8 @@ from mmsim.mm.filemap import (
     folio_unlock,
     truncate_inode_folio,
 )
-from mmsim.mm.gup import Pin, entry_waits, follow_page_mask, gup_put_folio, pin, unpin
-from mmsim.mm.memory import finish_fault, handle_mm_fault
+from mmsim.mm.gup import entry_waits, gup_put_folio, pin, pin_user_pages, unpin
+from mmsim.mm.memory import finish_fault
 from mmsim.mm.page_ref import ME, folio_get, folio_put, frozen
 from mmsim.mm.swap import isolate, putback_lru_page
 from mmsim.mm.world import World
@@ -53,21 +53,6 @@ def as_actor(path: Callable[P, Generator[Op, Any, Any]]) -> Callable[Concatenate
 @atomic
 def io_in_flight(world: World, me: str) -> None:
     """The device is at work: nothing changes."""
-
-
-def pin_user_pages(
-    region: str, index: int, pages: int, *, write: bool
-) -> Generator[Op, Any, Pin | None]:
-    """Pin up to `pages` pages of one folio, for a short time; None if the page does not exist.
-
-    Left out: the way without the page-table lock (gup_fast) that is tried first."""
-    while True:
-        found = yield follow_page_mask(region, index, pages, write)
-        if found is not None:
-            return found  # type: ignore[no-any-return]
-        rc = yield handle_mm_fault(region, index, write)
-        if rc:
-            return None
 
 
 @as_actor
@@ -154,7 +139,9 @@ def holder(
 
 @blocking(frozen)
 def pin_by_name(world: World, me: str, region: str, index: int, pins: int) -> int | None:
-    """Somebody else's FOLL_PIN, a direct I/O for instance; answers the pfn."""
+    """Somebody else's FOLL_PIN, a direct I/O for instance; answers the pfn.
+
+    Unlike follow_page_mask() it asks for no mapping, and nr_foll_pin_acquired stays."""
     pfn = world.find(region, index)
     if pfn is not None:
         pin(world, pfn, me, pins)

@@ -161,18 +161,19 @@ def alloc_contig_range(start: int, end: int, version: Version) -> Generator[Op, 
 
 
 def cma_alloc(
-    area: Area, count: int, align_order: int, version: Version, results: list[int]
+    area: Area, count: int, align_order: int, version: Version, results: list[int] | None = None
 ) -> Generator[Op, Any, int]:
     """Take `count` pages from an area, aligned; returns the first pfn, or a negative errno.  The
     kernel's returns the first page, or NULL.
 
     One range after the other is tried while the answer is -EBUSY; any other error ends it.  The
-    result of each range is appended to `results`.  Left out: the area's bitmap, that is, what other
-    owners took before."""
-    start = area.base
+    result of each range is appended to `results`, if given.  Left out: the area's bitmap, that is,
+    what other owners took before."""
+    start, rc = area.base, -ENOMEM
     while start + count <= area.base + area.pages:
         rc = yield from alloc_contig_range(start, start + count, version)
-        results.append(rc)
+        if results is not None:
+            results.append(rc)
         if rc == 0:
             yield count_vm_events(("cma_alloc_success", 1))
             return start
@@ -180,4 +181,4 @@ def cma_alloc(
             break
         start += 1 << align_order
     yield count_vm_events(("cma_alloc_fail", 1))
-    return results[-1] if results else -ENOMEM
+    return rc

@@ -36,11 +36,11 @@ def try_to_compact_pages(zone: Zone, want: Request, keep: Container[int]) -> tup
         done = block_for(want, zone.blocks_by_type())
         events += ["compact_stall", "compact_success" if done else "compact_fail"]
         if done:
-            zone.deferred = zone.deferred_shift = 0
+            zone.compact_considered = zone.compact_defer_shift = 0
             break
         if sync:  # an asynchronous run that fails defers nothing
-            zone.deferred = 0
-            zone.deferred_shift = min(zone.deferred_shift + 1, COMPACT_MAX_DEFER_SHIFT)
+            zone.compact_considered = 0
+            zone.compact_defer_shift = min(zone.compact_defer_shift + 1, COMPACT_MAX_DEFER_SHIFT)
     return tuple(events)
 
 
@@ -56,8 +56,8 @@ def compaction_suitable(zone: Zone, want: Request) -> bool:
 
 def compaction_deferred(zone: Zone) -> bool:
     """After failures the next requests go without."""
-    zone.deferred = min(zone.deferred + 1, 1 << zone.deferred_shift)
-    return zone.deferred < 1 << zone.deferred_shift
+    zone.compact_considered = min(zone.compact_considered + 1, 1 << zone.compact_defer_shift)
+    return zone.compact_considered < 1 << zone.compact_defer_shift
 
 
 def compact_zone(zone: Zone, want: Request, sync: bool, keep: Container[int]) -> None:

@@ -1,6 +1,7 @@
 """Writing to /proc/sys/vm/drop_caches: a walk that touches every page of every file.
 
-Mirrors fs/drop_caches.c, mm/truncate.c, mm/swap.c, mm/vmscan.c (remove_mapping()), 6.1-rc1.
+Mirrors fs/drop_caches.c and mm/truncate.c, 6.1-rc1.  find_lock_entries() of mm/filemap.c and
+remove_mapping() of mm/vmscan.c stand here as well, as the walk is all that calls them.
 
 A folio that can't be dropped, because it is dirty or mapped, is visited all the same.  Two windows
 matter to whoever wants to move it at that time: it is *locked* from find_lock_entries() until its
@@ -11,13 +12,12 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
-from mmsim.constants import DEACTIVATE_FILE
 from mmsim.engine.op import Op, atomic
 from mmsim.errno import EINVAL
 from mmsim.mm.filemap import (
     Entry,
     Place,
-    filemap_remove_folio,
+    __remove_mapping,
     find_get_entry,
     folio_mapping,
     folio_test_dirty,
@@ -30,13 +30,9 @@ from mmsim.mm.folio import Extent, Page
 from mmsim.mm.page_ref import ME, folio_put, folio_ref_count, folio_ref_freeze, folio_ref_unfreeze
 from mmsim.mm.seams import Version
 from mmsim.mm.swap import (
-    folio_batch_add,
-    folio_test_clear_lru,
-    folio_test_lru,
-    folios_put,
+    deactivate_file_folio,
     lru_add_drain,
     lru_add_drain_all,
-    lru_deactivate_file_fn,
 )
 from mmsim.mm.vmstat import count_vm_events
 from mmsim.mm.world import World
@@ -112,28 +108,8 @@ def remove_mapping(page: Page) -> Generator[Op, Any, int]:
     if dirty:  # written to by somebody who has let go of it since
         yield folio_ref_unfreeze(page.pfn)
         return 0
-    yield filemap_remove_folio(page.pfn)
+    yield __remove_mapping(page.pfn)
     return page.nr
-
-
-def deactivate_file_folio(pfn: int, checks_lru: bool) -> Generator[Op, Any, None]:
-    """Queue a folio for the inactive list.  A large one goes there at once; a single page waits in
-    this CPU's batch, with a reference, until the batch is full or somebody drains.
-
-    `checks_lru`: what is on no list is passed over at once, as in 6.12.  Kernel: mm/swap.c,
-    deactivate_file_folio(), folio_batch_move_lru().  Left out: unevictable folios."""
-    if checks_lru:
-        lru = yield folio_test_lru(pfn)
-        if not lru:
-            return
-    moving = yield folio_batch_add(DEACTIVATE_FILE, pfn)
-    if not moving:
-        return
-    for index, each in enumerate(moving):
-        lru = yield folio_test_clear_lru(each)
-        if lru:
-            yield lru_deactivate_file_fn(each)
-    yield folios_put(DEACTIVATE_FILE)
 
 
 def invalidate_mapping_pages(file: File, version: Version) -> Generator[Op, Any, int]:
@@ -152,7 +128,7 @@ def invalidate_mapping_pages(file: File, version: Version) -> Generator[Op, Any,
             ret = yield from mapping_evict_folio(entry.page)
             yield folio_unlock(entry.page.pfn)
             if ret == 0:
-                yield from deactivate_file_folio(entry.page.pfn, version.drop_drains)
+                yield from deactivate_file_folio(entry.page.pfn, version.deactivate_checks_lru)
             count += ret
         start = _behind(batch[-1])
         if not drained:  # once for each file, at its first release

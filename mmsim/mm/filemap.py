@@ -66,7 +66,9 @@ def _not_lockable(world: World, me: str, region: str, index: int) -> str | None:
 
 @blocking(_not_lockable)
 def folio_lock_by_name(world: World, me: str, region: str, index: int) -> int:
-    """Look a page up and lock its folio; answers the pfn.  Kernel: filemap_lock_folio()."""
+    """Look a page up and lock its folio; answers the pfn.
+
+    Kernel: filemap_lock_folio().  Left out: the reference that it takes as well."""
     pfn = world.find(region, index)
     assert pfn is not None
     world.update(pfn, locked_by=me)
@@ -142,10 +144,11 @@ def find_get_entry(world: World, me: str, file: tuple[Extent, ...], start: Place
 
 
 @atomic
-def filemap_remove_folio(world: World, me: str, pfn: int) -> None:
+def __remove_mapping(world: World, me: str, pfn: int) -> None:
     """A frozen folio leaves the page cache; the references left are those of its holders.
 
-    Kernel: mm/vmscan.c, __remove_mapping() after the freeze, folio_ref_unfreeze()."""
+    Kernel: mm/vmscan.c, the end of it.  The freeze before, and the look at PG_dirty, are steps of
+    remove_mapping() here."""
     folio = world.folio(pfn)
     del world.where[folio.region, folio.index]
     refs = sum(n for _, n in folio.held)

@@ -94,6 +94,11 @@ class Folio(NamedTuple):
         """References of the page cache or swap cache."""
         return self.nr_pages if self.cached else 0
 
+    @property
+    def owned(self) -> int:
+        """References that have an owner: what `refcount` is while it is not frozen at 0."""
+        return self.cache_refs + self.mapcount + sum(n for _, n in self.held)
+
 
 def new_folio(
     order: int, kind: str, locked_by: str, name: str = "", region: str = "", index: int = 0
@@ -117,12 +122,12 @@ def replace(folio: Folio, **changes: Any) -> Folio:
 
 
 def expected_refs(folio: Folio) -> int:
-    """What migration expects of an unmapped folio (mm/migrate.c, folio_expected_refs())."""
+    """What migration expects of an unmapped folio: the value behind folio_expected_refs()."""
     return 1 + folio.cache_refs
 
 
 def extra_pins_of(folio: Folio) -> int:
-    """Cache references that a split allows for (mm/huge_memory.c, can_split_folio())."""
+    """Cache references that a split allows for: the value behind can_split_folio()."""
     if folio.kind == ANON:
         return folio.nr_pages if folio.cached else 0
     return folio.nr_pages

@@ -1,4 +1,4 @@
-"""Pinning user pages for a long time.
+"""Pinning user pages, above all for a long time.
 
 Mirrors mm/gup.c, 6.1-rc1, and one function of 6.12.117.
 
@@ -23,7 +23,7 @@ from mmsim.mm.filemap import folio_lock, folio_mark_dirty, folio_test_dirty, fol
 from mmsim.mm.folio import NEW_PAGE, Extent, Page
 from mmsim.mm.memory import handle_mm_fault
 from mmsim.mm.migrate import putback_movable_pages
-from mmsim.mm.page_ref import references_explained
+from mmsim.mm.page_ref import folio_expected_ref_count
 from mmsim.mm.seams import Version
 from mmsim.mm.swap import (
     folio_isolate_lru,
@@ -194,12 +194,12 @@ def collect_longterm_unpinnable_folios(
             continue
         collected += 1
         if drained == 0 and not folio.is_thp:
-            explained = yield references_explained(folio.pfn, GUP_PIN_COUNTING_BIAS)
+            explained = yield folio_expected_ref_count(folio.pfn, GUP_PIN_COUNTING_BIAS)
             if not explained:
                 yield lru_add_drain()
                 drained = 1
         if drained == 1 and not folio.is_thp:
-            explained = yield references_explained(folio.pfn, GUP_PIN_COUNTING_BIAS)
+            explained = yield folio_expected_ref_count(folio.pfn, GUP_PIN_COUNTING_BIAS)
             if not explained:
                 yield lru_add_drain_all()
                 drained = 2
@@ -275,3 +275,18 @@ def unpin_user_pages_dirty_lock(found: Pin, make_dirty: bool) -> Generator[Op, A
             yield folio_mark_dirty(pfn)
             yield folio_unlock(pfn)
     yield gup_put_folio(pfn, found.pins)
+
+
+def pin_user_pages(
+    region: str, index: int, pages: int, *, write: bool
+) -> Generator[Op, Any, Pin | None]:
+    """Pin up to `pages` pages of one folio, for a short time; None if the page does not exist.
+
+    Left out: the way without the page-table lock (gup_fast) that is tried first."""
+    while True:
+        found = yield follow_page_mask(region, index, pages, write)
+        if found is not None:
+            return found  # type: ignore[no-any-return]
+        rc = yield handle_mm_fault(region, index, write)
+        if rc:
+            return None

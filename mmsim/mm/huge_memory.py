@@ -16,7 +16,7 @@ from mmsim.errno import EBUSY, ENOMEM
 from mmsim.mm.filemap import filemap_release_folio, folio_mapping, folio_test_writeback
 from mmsim.mm.folio import ISOLATION, Page, extra_pins_of, replace
 from mmsim.mm.page_ref import folio_ref_freeze
-from mmsim.mm.rmap import remap_page, unmap_folio
+from mmsim.mm.rmap import set_migration_entries
 from mmsim.mm.seams import Version
 from mmsim.mm.vmstat import count_vm_events
 from mmsim.mm.world import World, may_fail, page_name
@@ -58,6 +58,35 @@ def can_split_folio(world: World, me: str, pfn: int) -> int | None:
     pins = extra_pins_of(folio)
     # The caller's own reference is the "- 1": forget it and an idle folio looks busy.
     return pins if folio.mapcount == folio.refcount - pins - 1 else None
+
+
+@atomic
+def unmap_folio(world: World, me: str, pfn: int) -> None:
+    """Remove every mapping of a huge page that is about to be split.
+
+    Anonymous mappings become migration entries; those of
+    a file are gone, to be faulted in again.  Each PMD that had to be split counts.  Its pieces are
+    unmapped one after the other in 6.1, and at once in 6.12."""
+    folio = world.folio(pfn)
+    world.count("thp_split_pmd", folio.pmd_maps)
+    defers = folio.pte_maps > 1 if world.env.defers_only_partly else folio.mapcount > 0
+    set_migration_entries(world, pfn, defers)
+    if folio.kind != ANON:
+        world.update(pfn, migration_entries=(0, 0))
+
+
+@atomic
+def remap_page(world: World, me: str, pfn: int) -> None:
+    """Put the mappings of an anonymous huge page back that could not be split, as PTEs."""
+    folio = world.folio(pfn)
+    pmd, pte = folio.migration_entries
+    maps = pmd * folio.nr_pages + pte
+    world.update(
+        pfn,
+        refcount=folio.refcount + maps,
+        pte_maps=folio.pte_maps + maps,
+        migration_entries=(0, 0),
+    )
 
 
 @atomic

@@ -32,21 +32,11 @@ from mmsim.mm.filemap import (
 )
 from mmsim.mm.folio import ISOLATION, NEW_PAGE, Page, expected_refs, new_folio, replace
 from mmsim.mm.huge_memory import split_huge_page_to_list
-from mmsim.mm.page_ref import folio_put, folio_ref_count, folio_ref_freeze, references_explained
+from mmsim.mm.page_ref import folio_put, folio_ref_count, folio_ref_freeze
+from mmsim.mm.policies import policy_on_busy, policy_says
 from mmsim.mm.rmap import folio_mapped, remove_migration_ptes, try_to_migrate
-from mmsim.mm.seams import (
-    DRAIN,
-    GIVE_UP,
-    HUGE_PAGE,
-    PIECE,
-    SINGLE_PAGE,
-    TRY_AGAIN,
-    WAIT,
-    WAIT_LOOKS,
-    Attempt,
-    Version,
-)
-from mmsim.mm.swap import folio_add_lru, lru_add_drain, lru_add_drain_all, putback_lru_page
+from mmsim.mm.seams import Version
+from mmsim.mm.swap import folio_add_lru, lru_add_drain, putback_lru_page
 from mmsim.mm.vmstat import count_vm_events, trace_mm_migrate_pages, trace_mm_migrate_pages_start
 from mmsim.mm.world import EITHER, NONE, ZONE, World, may_fail
 
@@ -213,50 +203,6 @@ def try_split_thp(
     return ret
 
 
-def policy_says(
-    page: Page, rc: int, usual: bool, piece: bool, pass_: int, reason: int, version: Version
-) -> Generator[Op, Any, bool]:
-    """The seam of a policy: does this folio ask for another pass, and what is done before it?
-
-    Kernel: no such function.  Without a policy the answer is `usual`, and nothing is done."""
-    what = HUGE_PAGE if page.is_thp else PIECE if piece else SINGLE_PAGE
-    said = TRY_AGAIN if usual else GIVE_UP
-    decision = version.policy(Attempt(what, errno.name(rc), REASONS[reason], pass_ + 1, said))
-    if decision == DRAIN:
-        yield lru_add_drain_all()
-    if decision == WAIT:
-        for look in range(WAIT_LOOKS):
-            explained = yield references_explained(page.pfn, 1)
-            if explained:
-                break
-    return decision != GIVE_UP
-
-
-def policy_on_busy(
-    page: Page,
-    rc: int,
-    from_: list[Page],
-    ret_pages: list[Page],
-    piece: bool,
-    pass_: int,
-    reason: int,
-    version: Version,
-) -> Generator[Op, Any, tuple[int, bool]]:
-    """The seam of a policy after a move: if the folio was busy, does it ask for another pass?
-
-    Kernel: no such function.  A busy piece does not ask for one: it has only its own.  A folio that
-    a policy gives up goes where -EBUSY puts it."""
-    if rc != -EAGAIN:
-        return rc, False
-    usual = page.is_thp or not piece
-    again = yield from policy_says(page, rc, usual, piece, pass_, reason, version)
-    if usual and not again:
-        from_.remove(page)
-        ret_pages.append(page)
-        return -EBUSY, False
-    return rc, again
-
-
 def migrate_pages(
     from_: list[Page], mode: int, reason: int, version: Version
 ) -> Generator[Op, Any, int]:
@@ -286,8 +232,9 @@ def migrate_pages(
                 rc = yield from unmap_and_move(
                     page, from_, ret_pages, pass_ >= FORCE_LOCK_FROM_PASS, mode, reason, notes
                 )
+                # Without a policy `rc` stays, and `again` is true of all but a busy piece.
                 rc, again = yield from policy_on_busy(
-                    page, rc, from_, ret_pages, no_subpage_counting, pass_, reason, version
+                    version.policy, page, rc, from_, ret_pages, no_subpage_counting, pass_, reason
                 )
                 if rc == -ENOSYS:
                     if page.is_thp:
@@ -315,7 +262,7 @@ def migrate_pages(
                                 continue
                             usual = version.retry_split(reason, ret)
                             again = yield from policy_says(
-                                page, ret, usual, no_subpage_counting, pass_, reason, version
+                                version.policy, page, ret, usual, no_subpage_counting, pass_, reason
                             )
                             if again:
                                 # Counted above and once more after the last pass: ten are 11.

@@ -39,9 +39,9 @@ from mmsim.mm.migrate import (
     alloc_migration_target,
     folio_expected_refs,
     folio_migrate_mapping,
-    policy_says,
 )
-from mmsim.mm.page_ref import folio_put, folio_ref_count, folio_ref_freeze, references_explained
+from mmsim.mm.page_ref import folio_expected_ref_count, folio_put, folio_ref_count, folio_ref_freeze
+from mmsim.mm.policies import policy_says
 from mmsim.mm.rmap import folio_mapped, remove_migration_ptes, try_to_migrate
 from mmsim.mm.seams import PIECES_ONCE, PIECES_SYNC, Version
 from mmsim.mm.swap import folio_add_lru
@@ -81,13 +81,12 @@ class Tries(NamedTuple):
         """Which try this is, for the readers of a run."""
         return Notes(round_=1 + self.pieces, pass_=self.first_pass + pass_, batch=batch, half=half)
 
-    def before_the_next(self, folio: Page, rc: int, pass_: int) -> Generator[Op, Any, bool]:
+    def before_the_next(self, folio: Page, rc: int, pass_: int) -> Generator[Op, Any, None]:
         """The seam of a policy, which may drain or wait."""
         number = self.first_pass + pass_
-        again = yield from policy_says(
-            folio, rc, number < self.last_pass, self.pieces, number, self.reason, self.version
-        )
-        return again
+        usual = number < self.last_pass
+        policy = self.version.policy
+        yield from policy_says(policy, folio, rc, usual, self.pieces, number, self.reason)
 
 
 class Unmapped(NamedTuple):
@@ -162,7 +161,7 @@ def migrate_folio(dst: int, src: int, notes: Notes) -> Generator[Op, Any, int]:
     expected_count = yield folio_expected_refs(src, site="move.expect", **notes)
     if expected_count < 0:
         return int(expected_count)
-    explained = yield references_explained(src, 1, site="move.check")
+    explained = yield folio_expected_ref_count(src, 1, site="move.check")
     if not explained:
         return -EAGAIN
     frozen = yield folio_ref_freeze(src, expected_count, site="move.freeze")

@@ -1,6 +1,7 @@
 """Where in a zone memory is free: pageblock by pageblock, or in larger cells.
 
-Mirrors nothing: it is what a picture of a zone asks.  A kernel tells only sums, in /proc."""
+Mirrors nothing: it is what pictures of a zone and of a text from outside ask.  It stands here as
+it reads the lists of a zone and its untouched runs.  A kernel tells only sums, in /proc."""
 
 from __future__ import annotations
 

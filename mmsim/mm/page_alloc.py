@@ -65,12 +65,11 @@ def block_for(want: Request, free: Mapping[str, Sequence[int]]) -> bool:
     return any(any(free.get(mt, ())[want.order :]) for mt in types)
 
 
-def alloc_pages(zone: Zone, want: Request, *, movable: bool = True) -> int | None:
+def get_page_from_freelist(zone: Zone, want: Request, *, movable: bool = True) -> int | None:
     """First pfn of a block of `1 << want.order` pages, now held, or None.
 
-    `movable`: will its pages look movable, as pages of processes do?  Kernel:
-    get_page_from_freelist(), which asks with the LOW watermark first and then with the MIN one:
-    that is what counts."""
+    `movable`: will its pages look movable, as pages of processes do?  The kernel asks with the LOW
+    watermark first and then with the MIN one: that is what counts."""
     if watermark_usable(want, zone.nr_free, zone.nr_free_cma) <= zone.watermarks[0]:
         return None
     pfn = __rmqueue(zone, want)

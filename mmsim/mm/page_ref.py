@@ -17,10 +17,11 @@ def folio_ref_count(world: World, me: str, pfn: int) -> int:
 
 
 @atomic
-def references_explained(world: World, me: str, pfn: int, own: int) -> bool:
-    """Has a folio no reference but the cache's, the mappings' and `own` ones of the caller?
+def folio_expected_ref_count(world: World, me: str, pfn: int, own: int) -> bool:
+    """Has a folio no reference but the expected ones, and `own` ones of the caller?
 
-    Kernel: the comparison with folio_expected_ref_count(), include/linux/mm.h of 6.12."""
+    Expected are those of the cache and of mappings.  Kernel: include/linux/mm.h of 6.12; whoever
+    calls it compares the number with folio_ref_count(), which is one step here."""
     folio = world.folio(pfn)
     return folio.refcount == folio.cache_refs + folio.mapcount + own
 
@@ -39,9 +40,7 @@ def folio_ref_freeze(world: World, me: str, pfn: int, expected: int) -> bool:
 @atomic
 def folio_ref_unfreeze(world: World, me: str, pfn: int) -> None:
     """Give a claimed count back to its owners."""
-    folio = world.folio(pfn)
-    owned = folio.cache_refs + folio.mapcount + sum(n for _, n in folio.held)
-    world.update(pfn, refcount=owned)
+    world.update(pfn, refcount=world.folio(pfn).owned)
 
 
 def frozen(world: World, me: str, region: str, index: int, *args: object) -> str | None:

@@ -1,6 +1,6 @@
 """Mappings: taken away, replaced by migration entries, put back.
 
-Mirrors mm/rmap.c (try_to_unmap(), try_to_migrate()) and the reverse walk of mm/migrate.c
+Mirrors mm/rmap.c (try_to_migrate()) and the reverse walk of mm/migrate.c
 (remove_migration_ptes()), 6.1-rc1.
 
 Left out: page tables.  A mapping is one of `pmd_maps` or `pte_maps` of the folio and one reference,
@@ -39,7 +39,7 @@ def _deferred_split_huge_page(world: World, pfn: int) -> None:
     world.update(pfn, deferred_split=True)
 
 
-def _take_mappings_away(world: World, pfn: int, defers: bool) -> None:
+def set_migration_entries(world: World, pfn: int, defers: bool) -> None:
     """Every mapping becomes a migration entry; `defers`: the folio is queued for a later split."""
     folio = world.folio(pfn)
     if defers:
@@ -61,7 +61,7 @@ def try_to_migrate(world: World, me: str, pfn: int) -> None:
     later split; in 6.12 only if other PTEs are left."""
     pte_maps = world.folio(pfn).pte_maps
     defers = pte_maps > 1 if world.env.defers_only_partly else pte_maps > 0
-    _take_mappings_away(world, pfn, defers)
+    set_migration_entries(world, pfn, defers)
 
 
 @atomic
@@ -75,35 +75,4 @@ def remove_migration_ptes(world: World, me: str, old: int, new: int) -> None:
         refcount=folio.refcount + pmd + pte,
         pmd_maps=folio.pmd_maps + pmd,
         pte_maps=folio.pte_maps + pte,
-    )
-
-
-@atomic
-def unmap_folio(world: World, me: str, pfn: int) -> None:
-    """Remove every mapping of a huge page that is about to be split.
-
-    Kernel: mm/huge_memory.c, unmap_folio().  Anonymous mappings become migration entries; those of
-    a file are gone, to be faulted in again.  Each PMD that had to be split counts.  Its pieces are
-    unmapped one after the other in 6.1, and at once in 6.12."""
-    folio = world.folio(pfn)
-    world.count("thp_split_pmd", folio.pmd_maps)
-    defers = folio.pte_maps > 1 if world.env.defers_only_partly else folio.mapcount > 0
-    _take_mappings_away(world, pfn, defers)
-    if folio.kind != ANON:
-        world.update(pfn, migration_entries=(0, 0))
-
-
-@atomic
-def remap_page(world: World, me: str, pfn: int) -> None:
-    """Put the mappings of an anonymous huge page back that could not be split, as PTEs.
-
-    Kernel: mm/huge_memory.c, remap_page()."""
-    folio = world.folio(pfn)
-    pmd, pte = folio.migration_entries
-    maps = pmd * folio.nr_pages + pte
-    world.update(
-        pfn,
-        refcount=folio.refcount + maps,
-        pte_maps=folio.pte_maps + maps,
-        migration_entries=(0, 0),
     )

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from typing import Any, NamedTuple
 
-from mmsim.constants import MIGRATE_PASSES, MR_LONGTERM_PIN, PAGEVEC_SIZE, REASONS
+from mmsim.constants import MIGRATE_PASSES, MR_LONGTERM_PIN, PAGEVEC_SIZE
 from mmsim.engine.op import Op
 from mmsim.errno import EAGAIN
 from mmsim.mm.folio import Page
+from mmsim.mm.policies import Attempt, as_usual
 
 # -- retry_split: the destination could not be had and the split failed with `ret`.  Try again
 # later?
@@ -72,63 +73,6 @@ ISOLATIONS = (MEANT, INVERTED)
 
 PIECES_ONCE, PIECES_ASYNC, PIECES_SYNC = "once", "asynchronously", "like any other folio"
 
-# -- policy: a folio was busy, or could not be split.  Another try, and what before it?  In no
-# kernel.  The loop of 6.12 has a fixed number of tries, and takes DRAIN and WAIT only.
-
-GIVE_UP, TRY_AGAIN, DRAIN, WAIT = "give up", "try again", "drain", "wait"
-DECISIONS = (GIVE_UP, TRY_AGAIN, DRAIN, WAIT)
-HUGE_PAGE, SINGLE_PAGE, PIECE = "huge page", "single page", "piece"
-WAIT_LOOKS = 10
-"""A wait ends when no reference is left that nobody can explain, at the latest after so many looks
-at the count.  Each look is one step, like any step of whoever holds the reference."""
-
-
-class Attempt(NamedTuple):
-    """What a policy is told about a folio that could not be moved now, in words and one number.
-
-    `what`: "huge page", "single page", or "piece" of a huge page that this call has split.
-    `code`: "-EAGAIN" for a busy folio or a split refused because of references; a refused split has
-    other codes too.  `reason`: one of REASONS.  `tries`: how often this folio was tried, now
-    included, counted anew after a split.  `usual`: what the version decides without a policy, "try
-    again" or "give up"."""
-
-    what: str
-    code: str
-    reason: str
-    tries: int
-    usual: str
-
-    @property
-    def pin_is_busy(self) -> bool:
-        """References are in the way of a long-term pin: what the patch is about."""
-        return self.reason == REASONS[MR_LONGTERM_PIN] and self.code == "-EAGAIN"
-
-
-def as_usual(attempt: Attempt) -> str:
-    """No policy."""
-    return attempt.usual
-
-
-def pieces_try_again(attempt: Attempt) -> str:
-    """A piece is tried as often as any other folio."""
-    return TRY_AGAIN if attempt.what == PIECE else attempt.usual
-
-
-def drain_after_the_first_try(attempt: Attempt) -> str:
-    """References of batches go away before the second try."""
-    first = attempt.pin_is_busy and attempt.tries == 1
-    return DRAIN if first else attempt.usual
-
-
-def wait_for_the_references(attempt: Attempt) -> str:
-    """Every busy folio is waited for, and tried again."""
-    return WAIT if attempt.pin_is_busy else attempt.usual
-
-
-def wait_before_the_next_try(attempt: Attempt) -> str:
-    """A busy folio is waited for, but only if another try follows anyway."""
-    return WAIT if attempt.pin_is_busy and attempt.usual == TRY_AGAIN else attempt.usual
-
 
 class Version(NamedTuple):
     """One row of seams.
@@ -141,8 +85,8 @@ class Version(NamedTuple):
 
     From `migrate_pages` on: what is different in 6.12, where the patch lives on in another loop.
     `pieces`: how a piece is tried in that loop, PIECES_ONCE for instance.
-    `drop_drains`: drop_caches empties all batches first.  It also switches a second difference of
-    6.12: a page without PG_lru is not queued for the inactive list."""
+    `drop_drains`: drop_caches empties all batches first.  `deactivate_checks_lru`: it does not
+    queue a page without PG_lru for the inactive list."""
 
     name: str
     title: str
@@ -163,6 +107,7 @@ class Version(NamedTuple):
     defers_only_partly: bool = False
     pagevec_size: int = PAGEVEC_SIZE
     drop_drains: bool = False
+    deactivate_checks_lru: bool = False
     owner_skips_pte_mapped: bool = True
 
     @property

@@ -5,8 +5,8 @@ folio (do_read_fault(), do_anonymous_page()) and, for MAP_POPULATE, mm/gup.c, 6.
 
 A shared mapping is populated by read faults, so nothing in it is dirty.  A new folio has its name
 from the beginning, so that a reader can follow it; whoever schedules a lookup before it is in the
-page cache builds a run that no kernel has.  Left out: swap, memcg, hole punching, the folio lock
-that is held meanwhile, fault-around, page tables, mappings that are not aligned to 2 MiB."""
+page cache builds a run that no kernel has.  Left out: swap, memcg, hole punching, fault-around,
+page tables, mappings that are not aligned to 2 MiB."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def shmem_fallocate(region: str, order: int) -> Generator[Op, Any, int]:
 def populate(region: str, order: int, kind: str, mapped: bool) -> Generator[Op, Any, int]:
     """Fill one page, or one huge page, of a region; returns 0 or -ENOMEM.
 
-    Kernel: mm/gup.c, populate_vma_page_range()."""
+    Kernel: what mm_populate() comes to for a region as small as that."""
     rc = 0
     if kind == ANON:
         pfn = yield do_anonymous_page(region, 0, order)

@@ -4,14 +4,17 @@ Mirrors mm/swap.c, mm/vmscan.c (folio_isolate_lru(), folio_putback_lru()), 6.1-r
 
 A batch belongs to a CPU and holds one reference on each folio in it.  In the model every actor has
 a CPU of its own.  Most steps move a batch to the lists in one go; drop_caches does it step by step
-(`folio_batch_add` to `folios_put`), and until it is through, its batch is MOVING and the others'
+(deactivate_file_folio()), and until it is through, its batch is MOVING and the others'
 lru_add_drain_all() waits.  Left out: which list a folio is on, PG_reclaim, unevictable folios,
 lazyfree and mlock batches."""
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from typing import Any
+
 from mmsim.constants import ACTIVATE, DEACTIVATE_FILE, LRU_ADD, MOVING
-from mmsim.engine.op import atomic, blocking
+from mmsim.engine.op import Op, atomic, blocking
 from mmsim.mm.folio import ISOLATION
 from mmsim.mm.world import World
 
@@ -122,40 +125,6 @@ def folio_isolate_lru(world: World, me: str, pfn: int) -> bool:
 
 
 @atomic
-def folio_batch_add(world: World, me: str, kind: str, pfn: int) -> tuple[int, ...]:
-    """Queue a folio in this CPU's batch; answers the folios that the caller has to move now.
-
-    All of the batch if it is full or the folio is large.  Kernel:
-    folio_batch_add_and_move(), up to this decision; the rest is folio_batch_move_lru()."""
-    if not _queue(world, me, kind, pfn):
-        return ()
-    moving = world.batches[me, MOVING] = world.batches.pop((me, kind))
-    return moving
-
-
-@atomic
-def folio_test_clear_lru(world: World, me: str, pfn: int) -> bool:
-    """Claim a folio that is on a list; nobody can isolate it then.  Kernel: mm/swap.c."""
-    lru = world.folio(pfn).lru
-    world.update(pfn, lru=False)
-    return lru
-
-
-@atomic
-def lru_deactivate_file_fn(world: World, me: str, pfn: int) -> None:
-    """To the inactive list unless somebody maps it; PG_lru is set again.  Kernel: mm/swap.c."""
-    _deactivate_file(world, pfn)
-    world.update(pfn, lru=True)
-
-
-@atomic
-def folios_put(world: World, me: str, kind: str) -> None:
-    """The batch that was moved drops its references."""
-    for pfn in world.batches.pop((me, MOVING)):
-        world.drop(pfn, f"{kind} batch")
-
-
-@atomic
 def putback_lru_page(world: World, me: str, pfn: int) -> None:
     """Undo an isolation: queue the folio for the LRU, drop the isolation's reference."""
     folio_batch_add_and_move(world, me, LRU_ADD, pfn)
@@ -171,3 +140,61 @@ def folio_mark_accessed(world: World, me: str, pfn: int) -> None:
         world.update(pfn, referenced=False)
         if folio.lru:
             folio_batch_add_and_move(world, me, ACTIVATE, pfn)
+
+
+# -- a batch that is moved to the lists step by step
+
+
+@atomic
+def folio_batch_add(world: World, me: str, kind: str, pfn: int) -> tuple[int, ...]:
+    """Queue a folio in this CPU's batch; answers the folios that the caller has to move now.
+
+    All of the batch if it is full or the folio is large.  The kernel's answers how much room is
+    left, and folio_batch_add_and_move() decides: one step here.  The rest of that is
+    folio_batch_move_lru(), told step by step in deactivate_file_folio()."""
+    if not _queue(world, me, kind, pfn):
+        return ()
+    moving = world.batches[me, MOVING] = world.batches.pop((me, kind))
+    return moving
+
+
+@atomic
+def folio_test_clear_lru(world: World, me: str, pfn: int) -> bool:
+    """Claim a folio that is on a list; nobody can isolate it then."""
+    lru = world.folio(pfn).lru
+    world.update(pfn, lru=False)
+    return lru
+
+
+@atomic
+def lru_deactivate_file_fn(world: World, me: str, pfn: int) -> None:
+    """To the inactive list unless somebody maps it; PG_lru is set again."""
+    _deactivate_file(world, pfn)
+    world.update(pfn, lru=True)
+
+
+@atomic
+def folios_put(world: World, me: str, kind: str) -> None:
+    """The batch that was moved drops its references."""
+    for pfn in world.batches.pop((me, MOVING)):
+        world.drop(pfn, f"{kind} batch")
+
+
+def deactivate_file_folio(pfn: int, checks_lru: bool) -> Generator[Op, Any, None]:
+    """Queue a folio for the inactive list.  A large one goes there at once; a single page waits in
+    this CPU's batch, with a reference, until the batch is full or somebody drains.
+
+    `checks_lru`: what is on no list is passed over at once, as in 6.12.  Kernel: also
+    folio_batch_move_lru().  Left out: unevictable folios."""
+    if checks_lru:
+        lru = yield folio_test_lru(pfn)
+        if not lru:
+            return
+    moving = yield folio_batch_add(DEACTIVATE_FILE, pfn)
+    if not moving:
+        return
+    for index, each in enumerate(moving):
+        lru = yield folio_test_clear_lru(each)
+        if lru:
+            yield lru_deactivate_file_fn(each)
+    yield folios_put(DEACTIVATE_FILE)

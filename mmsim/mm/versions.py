@@ -1,8 +1,8 @@
-"""Everything that differs between the versions of the patch series, and nothing else.
+"""The versions, each a row of seams, and what is asked of rows.
 
-A version is a row of seams.  The patch is the difference of two rows: `diff("base", "v2")`.  No
-other module names a version.  POLICIES go further than the patch, and no kernel contains one of
-them: they answer "what if".  own_policy() makes one of a function.
+The patch is the difference of two rows: `diff("base", "v2")`.  No path asks for the name of its
+version.  POLICIES are rows that go further than the patch, and no kernel contains one of them: they
+answer "what if".  own_policy() makes such a row of a function.
 
 Kernel: mm/migrate.c migrate_pages(), mm/huge_memory.c split_huge_page_to_list(), mm/gup.c
 check_and_migrate_movable_pages() and what it calls, October 2022 to April 2023; and for the row
@@ -18,35 +18,36 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Callable
-from functools import cache, partial
 
 from mmsim import errno
 from mmsim.errno import EAGAIN, EBUSY
-from mmsim.errors import UserError, nearest, shown
+from mmsim.errors import UserError, nearest
 from mmsim.mm import migrate, migrate_6_12
+from mmsim.mm.policies import (
+    Attempt,
+    asked_once,
+    drain_after_the_first_try,
+    pieces_try_again,
+    wait_before_the_next_try,
+    wait_for_the_references,
+)
 from mmsim.mm.seams import (
-    DECISIONS,
     INVERTED,
     PIECES_ASYNC,
     PIECES_SYNC,
-    Attempt,
     Version,
-    drain_after_the_first_try,
     final_rc_as_counted,
     final_rc_zero_if_empty,
     final_rc_zero_if_split_and_empty,
     gup_fails_if_negative_or_left,
     gup_fails_unless_zero,
     never_retry_split,
-    pieces_try_again,
     rc_is_overwritten,
     rc_stays,
     retry_split_for_longterm_pin,
-    wait_before_the_next_try,
-    wait_for_the_references,
 )
 from mmsim.mm.world import Environment
-from mmsim.sandbox import SandboxError, limited
+from mmsim.sandbox import SandboxError
 
 BASE = Version(
     name="base",
@@ -102,6 +103,7 @@ V6_12 = _PATCHED._replace(
     defers_only_partly=True,
     pagevec_size=31,
     drop_drains=True,
+    deactivate_checks_lru=True,
     owner_skips_pte_mapped=False,
 )
 OF_THE_SERIES = tuple(row.name for row in _ROWS)
@@ -168,7 +170,8 @@ MORE_SEAMS = {
     "truncated_is_refused": "is the split of a page that left its file counted as refused?",
     "defers_only_partly": "is a huge page queued for a later split only if partly unmapped?",
     "pagevec_size": "folios in a batch",
-    "drop_drains": "does drop_caches empty all batches first, and queue only what is on an LRU?",
+    "drop_drains": "does drop_caches empty all batches first?",
+    "deactivate_checks_lru": "is a page queued for the inactive list only if it is on an LRU?",
     "owner_skips_pte_mapped": "does the owner of CMA pass over huge pages mapped by PTEs?",
 }
 """What policies change, and 6.12."""
@@ -188,6 +191,7 @@ def environment(version: Version, env: Environment) -> Environment:
     return env._replace(
         pagevec_size=version.pagevec_size,
         defers_only_partly=version.defers_only_partly,
+        # Who drains by the count never drains for a huge page: a round changes counters alone.
         pin_spins=version.drains_by_count,
     )
 
@@ -214,19 +218,7 @@ def own_policy(decide: Callable[[Attempt], str]) -> Version:
     if not callable(decide):
         raise SandboxError(f"a policy is a function of an attempt, not {type(decide).__name__}")
     title = f"{V3FIX.name}, and a policy of your own"
-    return V3FIX._replace(name="own", title=title, policy=cache(partial(_answer, decide)))
-
-
-def _answer(decide: Callable[[Attempt], str], attempt: Attempt) -> str:
-    answer = limited("policy", decide, attempt)
-    if isinstance(answer, str) and answer in DECISIONS:
-        return answer
-    if not isinstance(answer, str):
-        given = "nothing" if answer is None else shown(answer, 40)
-        asked = f"for a {attempt.what}, {attempt.code}, at try {attempt.tries}"
-        allowed = ", ".join(map(repr, DECISIONS))
-        raise SandboxError(f"the policy must return one of {allowed}, and returned {given} {asked}")
-    raise SandboxError(f"the policy returned {answer[:40]!r}{nearest(answer, DECISIONS)}")
+    return V3FIX._replace(name="own", title=title, policy=asked_once(decide))
 
 
 def _source(version: Version, seam: str) -> list[str]:

@@ -21,7 +21,7 @@ from mmsim.engine.op import Choices, ModelError
 from mmsim.engine.scenario import Pool
 from mmsim.mm.compaction import try_to_compact_pages
 from mmsim.mm.folio import ISOLATION, NEW_PAGE, Folio, replace
-from mmsim.mm.page_alloc import alloc_pages, free_pages, request, split_page
+from mmsim.mm.page_alloc import free_pages, get_page_from_freelist, request, split_page
 from mmsim.mm.zone import Zone
 
 FIRST_TARGET_PFN = 0x100000
@@ -241,16 +241,16 @@ class World:
         return self.zone
 
     def from_zone(self, order: int, *, pin_scope: bool) -> int | None:
-        """What __alloc_pages() finds for user memory, after compaction if that is on.
+        """Memory of the zone for a user, after compaction if that is on.  Kernel: __alloc_pages().
 
         A single page is never compacted for (__alloc_pages_direct_compact())."""
         zone = self.own_zone()
         want = request(order, MIGRATE_MOVABLE, pin_scope=pin_scope)
-        pfn = alloc_pages(zone, want)
+        pfn = get_page_from_freelist(zone, want)
         if pfn is None and order and self.env.compaction:
             for counter in try_to_compact_pages(zone, want, keep=self.folios.keys()):
                 self.count(counter)
-            pfn = alloc_pages(zone, want)
+            pfn = get_page_from_freelist(zone, want)
         return pfn
 
     def from_elsewhere(self, order: int) -> int:
@@ -353,9 +353,9 @@ class World:
 
     def _check_folio(self, pfn: int, folio: Folio, batched: int) -> None:
         name = folio.name or hex(pfn)
-        owned = folio.cache_refs + folio.mapcount + sum(n for _, n in folio.held)
-        if folio.refcount not in (0, owned):
-            raise ModelError(f"{name}: refcount {folio.refcount}, its holders add up to {owned}")
+        if folio.refcount not in (0, folio.owned):
+            counted = f"its holders add up to {folio.owned}"
+            raise ModelError(f"{name}: refcount {folio.refcount}, {counted}")
         if folio.refcount < 0 or folio.pincount < 0 or folio.mapcount < 0:
             raise ModelError(f"{name}: a count is negative: {folio}")
         if batched != sum(n for who, n in folio.held if who.endswith(" batch")):

@@ -42,7 +42,8 @@ class Zone:
     (migratetype, order) -> no stretch below this pfn has such a block.
     layout: (first pfn, end, migratetype) as set up; types: pageblock number -> migratetype, where
     that has changed.  held: first pfn -> Held.  nr_free, nr_free_cma: pages; an ISOLATE block
-    counts in neither.
+    counts in neither.  compact_considered, compact_defer_shift: how many requests compaction was
+    put off for, and how many, as a power of two, it is put off for.
 
     `nr_pages` and `start` in pages, multiples of a pageblock; `watermarks` (min, low, high) in
     pages.  Left out: NUMA, the zone list, highatomic reserves, watermark boost, lowmem reserves.
@@ -72,7 +73,7 @@ class Zone:
         self.types: dict[int, str] = {}
         self.held: dict[int, Held] = {}
         self.nr_free = self.nr_free_cma = 0
-        self.deferred = self.deferred_shift = 0
+        self.compact_considered = self.compact_defer_shift = 0
 
     def branch(self) -> Zone:
         """A copy that can be changed on its own."""
@@ -96,7 +97,7 @@ class Zone:
         )
         runs = tuple((mt, self.untouched[mt]) for mt in sorted(self.untouched))
         tables = frozenset(self.types.items()), frozenset(self.held.items())
-        return lists, runs, tables, self.deferred_shift, self.deferred
+        return lists, runs, tables, self.compact_defer_shift, self.compact_considered
 
     # -- reading
 

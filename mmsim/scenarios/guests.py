@@ -294,7 +294,7 @@ def cma_alloc(version: Version, knobs: Knobs) -> Setup:
         world.add(pfn, as_left(region, HPAGE_PMD_ORDER))
 
     def path() -> Generator[Op, Any, int]:
-        return cma.cma_alloc(area, wanted * HPAGE_PMD_NR, HPAGE_PMD_ORDER, version, [])
+        return cma.cma_alloc(area, wanted * HPAGE_PMD_NR, HPAGE_PMD_ORDER, version)
 
     others, cues = _holder(knobs)
     return Setup(world, (Actor("owner", path), *others), TAKEN_BACK, Script(cues))

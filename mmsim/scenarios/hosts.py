@@ -12,7 +12,7 @@ from mmsim.errno import ENOMEM, name
 from mmsim.errors import UserError
 from mmsim.mm.boot import boot, zone_watermarks
 from mmsim.mm.folio import Extent
-from mmsim.mm.page_alloc import Request, alloc_pages, request
+from mmsim.mm.page_alloc import Request, get_page_from_freelist, request
 from mmsim.mm.seams import Version
 from mmsim.mm.shmem import SHMEM_ENABLED, shmem_populate
 from mmsim.mm.vfio import MapDma, vfio_dma_do_map
@@ -100,7 +100,7 @@ def served_from(zone: Zone) -> dict[str, str]:
     found = {}
     for what, want in REQUESTS.items():
         after = zone.branch()
-        pfn = alloc_pages(after, want)
+        pfn = get_page_from_freelist(after, want)
         if pfn is None:
             found[what] = name(-ENOMEM)
         else:

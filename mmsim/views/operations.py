@@ -215,10 +215,9 @@ OPS: dict[str, Wording] = {
     "folio_wait_writeback": Wording("wait until {it} has been written back"),
     "folio_mapping": Wording("does {it} still belong to its file?", no=", so it is not split"),
     "filemap_release_folio": Wording("may the file's private data of {it} go?", no=ENDS),
-    "filemap_remove_folio": Wording(
+    "__remove_mapping": Wording(
         "take {it} out of its file",
         "it is freed with the last reference",
-        function="remove_mapping",
     ),
     "truncate_inode_folio": Wording("cut {it} off its file", "the page cache lets go of it"),
     "mapping_empty": Wording("is the page cache of the file empty?"),
@@ -260,7 +259,7 @@ OPS: dict[str, Wording] = {
         "give {it} its mappings back",
         lambda s: s.count or "nothing to do, mappings of a file stay away",
     ),
-    "references_explained": Wording("look at the count of {it}", _waited, _waited, None),
+    "folio_expected_ref_count": Wording("look at the count of {it}", _waited, _waited, None),
     "__split_huge_page": Wording(
         "cut {it} into pieces",
         lambda s: f"each of {plural(len(s.answer), 'single page')} has a count of its own now",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from small import do, folio, run
 
 from mmsim.engine.actor import Actor
-from mmsim.errno import EBUSY
+from mmsim.errno import EBUSY, ENOMEM
 from mmsim.mm.boot import boot
 from mmsim.mm.cma import Area, cma_alloc, isolate_freepages_range
 from mmsim.mm.folio import ISOLATION
@@ -27,7 +27,14 @@ def test_a_busy_page_is_put_back_where_it_was():
     world = World(Environment(ZONE, ZONE), boot(1024, 1024))
     take_block(world.zone, 7, 0)
     world.add(7, folio("P", 0, held=(("somebody", 1),)))
-    path = Actor("owner", lambda: cma_alloc(Area(0, 512), 512, 9, VERSIONS["v3"], []))
+    path = Actor("owner", lambda: cma_alloc(Area(0, 512), 512, 9, VERSIONS["v3"]))
     trace = run(world, path)
     assert trace.results["owner"] == -EBUSY
     assert ISOLATION not in dict(trace.last.world.folio(7).held)
+
+
+def test_more_than_the_area_has_is_refused_at_once():
+    path = Actor("owner", lambda: cma_alloc(Area(0, 512), 1024, 9, VERSIONS["v3"]))
+    trace = run(World(Environment(ZONE, ZONE), boot(1024, 1024)), path)
+    assert trace.results["owner"] == -ENOMEM
+    assert trace.last.world.vmstat["cma_alloc_fail"] == 1

@@ -7,9 +7,9 @@ from small import NR, PFN, folio, memory, run
 
 from mmsim.engine.actor import Actor
 from mmsim.errno import EFAULT
-from mmsim.mm.actors import isolator, pin_user_pages
+from mmsim.mm.actors import isolator
 from mmsim.mm.folio import Extent
-from mmsim.mm.gup import pin_user_pages_remote, unpin_user_pages_dirty_lock
+from mmsim.mm.gup import pin_user_pages, pin_user_pages_remote, unpin_user_pages_dirty_lock
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios.script import Cue, Script
 

@@ -10,8 +10,8 @@ from mmsim.constants import ANON
 from mmsim.engine.op import ModelError
 from mmsim.evidence.vectors import run_split
 from mmsim.mm import huge_memory
+from mmsim.mm.huge_memory import unmap_folio
 from mmsim.mm.page_ref import folio_ref_freeze
-from mmsim.mm.rmap import unmap_folio
 from mmsim.mm.versions import VERSIONS
 
 FAILED, PMD, IN_ANON = "thp_split_page_failed", "thp_split_pmd", {"kind": "anon"}

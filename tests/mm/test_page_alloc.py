@@ -13,7 +13,7 @@ from mmsim.constants import HPAGE_PMD_ORDER, MIGRATE_CMA, MIGRATE_MOVABLE, PCP_T
 from mmsim.evidence.ftrace import real_trace
 from mmsim.mm.boot import boot, zone_watermarks
 from mmsim.mm.compaction import compact_zone, compaction_suitable, try_to_compact_pages
-from mmsim.mm.page_alloc import alloc_pages, free_pages, request, split_page, take_block
+from mmsim.mm.page_alloc import free_pages, get_page_from_freelist, request, split_page, take_block
 from mmsim.mm.untouched import HELD
 from mmsim.mm.zone import Zone
 from mmsim.scenarios.hosts import host
@@ -59,7 +59,7 @@ def test_two_readings_of_the_rules_give_the_same_blocks(
         want = request(order, PCP_TYPES[int(rng.random() * 3)], pin_scope=rng.random() < 0.2)
         want = want._replace(nofragment=rng.random() < 0.1)
         movable = rng.random() < 0.7
-        pfn = alloc_pages(zone, want, movable=movable)
+        pfn = get_page_from_freelist(zone, want, movable=movable)
         may = (want.migratetype, want.alloc_cma, movable, want.nofragment)
         assert pfn == plain.alloc(order, *may, least=least)
         if pfn is not None:
@@ -102,7 +102,7 @@ def test_two_readings_of_compaction_move_the_same_pages(order, cma, seed):
         for migratetype, lists in plain.lists.items():
             assert zone.free_blocks(migratetype) == tuple(map(len, lists))
         assert {pfn: (held.order, held.movable) for pfn, held in zone.held.items()} == plain.held
-        assert (zone.deferred, zone.deferred_shift) == (plain.waited, plain.shift)
+        assert (zone.compact_considered, zone.compact_defer_shift) == (plain.waited, plain.shift)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from mmsim.engine.scenario import Move
 from mmsim.engine.schedule import render
 from mmsim.evidence.vectors import run_gup
-from mmsim.mm.seams import GIVE_UP, WAIT_LOOKS
+from mmsim.mm.policies import GIVE_UP, WAIT_LOOKS
 from mmsim.mm.versions import V3FIX, get
 from mmsim.scenarios import vfio_map
 
@@ -84,7 +84,7 @@ def test_a_policy_is_told_what_is_tried_and_how_often(version, setup, script, wh
 
 
 def looks(trace):
-    return [event.op.kind.name for event in trace.events].count("references_explained")
+    return [event.op.kind.name for event in trace.events].count("folio_expected_ref_count")
 
 
 def test_a_wait_is_bounded():
@@ -107,7 +107,7 @@ def test_giving_up_a_busy_page_is_a_failure(setup, pages):
 
 def test_a_wait_ends_when_the_reference_has_gone():
     situation = vfio_map("wait", order=2, released=9)
-    second = situation.run().find("references_explained") + 1
+    second = situation.run().find("folio_expected_ref_count") + 1
     trace = situation.replay(f"{render(situation.run().moves[:second])} holder")
     while situation.moves(trace.last):
         trace.append(Move("pin"))

@@ -8,8 +8,9 @@ from mmsim.engine.actor import Actor
 from mmsim.errno import EFAULT
 from mmsim.mm.folio import Extent
 from mmsim.mm.gup import is_longterm_pinnable_page, pin_user_pages_remote
+from mmsim.mm.huge_memory import unmap_folio
 from mmsim.mm.memory import handle_mm_fault
-from mmsim.mm.rmap import page_mapcount, try_to_migrate, unmap_folio
+from mmsim.mm.rmap import page_mapcount, try_to_migrate
 from mmsim.mm.versions import VERSIONS
 
 

@@ -10,7 +10,7 @@ from mmsim.constants import MAX_ORDER, MIGRATE_CMA, MIGRATE_MOVABLE, PCP_TYPES
 from mmsim.engine.op import ModelError
 from mmsim.mm.boot import boot
 from mmsim.mm.occupancy import Part, occupancy
-from mmsim.mm.page_alloc import alloc_pages, free_pages, request, split_page, take_block
+from mmsim.mm.page_alloc import free_pages, get_page_from_freelist, request, split_page, take_block
 from mmsim.mm.untouched import HELD, Run, pages, pattern
 from mmsim.mm.zone import Zone, ZoneError
 
@@ -48,7 +48,7 @@ def test_a_block_is_found_wherever_it_lies_untouched(order):
 )
 def test_a_contradiction_is_found(do, says):
     zone = boot(GIB)
-    alloc_pages(zone, request(0))
+    get_page_from_freelist(zone, request(0))
     do(zone)
     with pytest.raises(ModelError, match=says):
         zone.check()
@@ -95,7 +95,7 @@ NOBODY = "nothing is allocated there"
 )
 def test_a_wrong_free_or_split_is_told_so_and_changes_nothing(call, at, says):
     zone = boot(GIB)
-    assert alloc_pages(zone, request(3)) == 0
+    assert get_page_from_freelist(zone, request(3)) == 0
     zone.touch(700)
     before = zone.key()
     with pytest.raises(ZoneError, match=r"^[^\n]*$") as error:
@@ -164,7 +164,7 @@ def used(zone: Zone) -> Zone:
             free_pages(zone, *held.pop(int(rng.random() * len(held))))
             continue
         order = int(rng.random() * (MAX_ORDER if rng.random() < 0.2 else 4))
-        pfn = alloc_pages(zone, request(order, PCP_TYPES[int(rng.random() * 3)]))
+        pfn = get_page_from_freelist(zone, request(order, PCP_TYPES[int(rng.random() * 3)]))
         held += [] if pfn is None else [(pfn, order)]
     return zone
 

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from mmsim.mm.seams import Attempt
+from mmsim.mm.policies import Attempt
 from mmsim.mm.versions import V3FIX, own_policy
 from mmsim.sandbox import SandboxError
 from mmsim.scenarios import make, vfio_map

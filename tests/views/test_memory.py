@@ -66,7 +66,7 @@ def test_other_kernels_have_other_orders_and_types(orders):
 def test_every_type_that_the_kernel_has_stands_in_the_legend():
     zone = boot(64 * MIB, 16 * MIB)
     for name in ("UNMOVABLE", "RECLAIMABLE"):
-        page_alloc.alloc_pages(zone, page_alloc.request(9, name))
+        page_alloc.get_page_from_freelist(zone, page_alloc.request(9, name))
     zone.touch(8 << 9)
     zone.types |= {8: "ISOLATE", 9: "HIGHATOMIC"}
     drawn = rules(memory(zone))
