@@ -302,12 +302,12 @@ def explore(args: argparse.Namespace) -> int:
         if number is not None and number < low:
             raise UserError(f"--{name.replace('_', '-')} can't be less than {low}")
     if args.goal is not None:
-        known = (situation.aim.word, *FAILURES, DEADLOCK, FOR_EVER)
+        known = (situation.aim.outcome, *FAILURES, DEADLOCK, FOR_EVER)
         if not args.goal or not any(args.goal in name for name in known):
             raise UserError(f"no outcome is called {args.goal!r}{nearest(args.goal, known)}")
     found = _search(situation, args)
     outcomes = found.outcomes(situation.outcome)
-    goal, aim = args.goal, situation.aim.word
+    goal, aim = args.goal, situation.aim.outcome
     # One outcome settles the claim: one of that name, or without a goal one that is not the aim.
     settled = any(goal in each.name if goal else each.name != aim for each in outcomes)
     verdict = Verdict.HOLDS if settled == bool(goal) else Verdict.BROKEN
@@ -407,7 +407,7 @@ def _print_found(
         if each.shortest is not None:
             print(f"\n{each.name}: shortest schedule, {len(each.shortest)} steps")
             print(f'  {replay} "{schedule.render(each.shortest)}"')
-    claim = f"every order{bound} ends in {situation.aim.word!r}"
+    claim = f"every order{bound} ends in {situation.aim.outcome!r}"
     if args.goal is not None:
         claim = f"some order{bound} ends in {args.goal!r}"
     print(f"\nClaim: {claim}.  Verdict: {verdict.value}.")

@@ -568,7 +568,7 @@ def _plain(version: str) -> _Plain:
         if fate.outcome == MISSED and all(fate.counters[n] == split.counters[n] for n in UNITS)
     )
     piece = {name: n - split.counters[name] for name, n in missed.counters.items()}
-    pins = split.outcome == PINNED.word
+    pins = split.outcome == PINNED.outcome
     return _Plain(by_number[TARGET].counters, split.counters, piece, pins)
 
 

@@ -9,7 +9,7 @@ from math import prod
 from typing import Any
 
 from mmsim.engine.explore import Exploration
-from mmsim.engine.odds import chances_along
+from mmsim.engine.odds import odds_along
 from mmsim.engine.schedule import parse
 from mmsim.evidence.measured import DISTURBANCES, LOOP, Pins, Share, measured_pins, rescued_pins
 from mmsim.lessons.card import Card, widget
@@ -154,7 +154,7 @@ SCHEDULES = {"early": "holder*2 split*13", "late": "split*6 holder split*3 holde
 
 def tosses(name: str) -> list[Fraction]:
     """How likely each step of a schedule of the race was: a half where both could move."""
-    return chances_along(RACE, parse(SCHEDULES[name], [actor.name for actor in RACE.actors]))
+    return odds_along(RACE, parse(SCHEDULES[name], [actor.name for actor in RACE.actors]))
 
 
 odds = Card(

@@ -39,11 +39,13 @@ FAILURES = (NOT_SPLIT, NOT_MOVED, MISSED, SINGLE, NO_MEMORY, NO_ROOM, ALL_MOVED,
 
 
 class Aim(NamedTuple):
-    """What the main actor wants: the name of its success, which results are one, in words."""
+    """What the main actor wants.
 
-    word: str
-    reached: Callable[[int], bool]
-    words: Callable[[int], str]
+    `outcome` names its success, `succeeds` says which results are one, `say` puts one in words."""
+
+    outcome: str
+    succeeds: Callable[[int], bool]
+    say: Callable[[int], str]
 
 
 def _pages(rc: int, what: str) -> str:
@@ -214,15 +216,15 @@ class Situation(Scenario):
     def succeeded(self, state: State) -> bool:
         """Has the main actor returned what it was started for?"""
         local = self.local(state, self.main)
-        return bool(local.finished and self.aim.reached(local.result))
+        return bool(local.finished and self.aim.succeeds(local.result))
 
     def outcome(self, state: State) -> str:
         """How the main actor fared, in a few words that stay the same for the same end."""
         local = self.local(state, self.main)
         if not local.finished:
             return NOT_FINISHED
-        if self.aim.reached(local.result):
-            return self.aim.word
+        if self.aim.succeeds(local.result):
+            return self.aim.outcome
         return why_failed(state.world, local.result, self.aim)
 
     def full_outcome(self, state: State) -> str:
@@ -237,7 +239,7 @@ class Situation(Scenario):
         if not local.finished:
             return NOT_FINISHED
         rc: int = local.result
-        return self.aim.words(rc) if self.aim.reached(rc) else errno.name(rc)
+        return self.aim.say(rc) if self.aim.succeeds(rc) else errno.name(rc)
 
 
 # -- named scenarios

@@ -107,7 +107,7 @@ def _result(path: Explanation) -> str:
     rc = trace.results[main]
     if main == "migrate":
         return f"migrate_pages() returns {codes}"
-    result = "succeeds" if situation.aim.reached(rc) else f"fails with {errno.name(rc)}"
+    result = "succeeds" if situation.aim.succeeds(rc) else f"fails with {errno.name(rc)}"
     return f"migrate_pages() returns {codes}, and the {_ASKER[main]} {result}"
 
 
@@ -203,7 +203,7 @@ def _one(diagnosis: Diagnosis, groups_max: int | None) -> str:
     if diagnosis.by_others:
         lines += ["", by_others(delta)]
         exact = first and first.fate.is_huge and first.times == 1 and not first.others
-        failed = first and first.fate.outcome != PINNED.word
+        failed = first and first.fate.outcome != PINNED.outcome
         shown = shown if (exact and failed) or groups_max is None else ()
     elif first is None:
         return "\n".join([*lines, "", *_no_path(diagnosis)])

@@ -14,7 +14,7 @@ from mmsim.errno import EFAULT
 from mmsim.mm.folio import ISOLATION
 from mmsim.mm.world import FIRST_TARGET_PFN, World
 from mmsim.scenarios.host import GUEST
-from mmsim.scenarios.observed import named, pieces, regions
+from mmsim.scenarios.observed import named, pages_in_and_outside_cma, regions
 from mmsim.scenarios.situation import (
     DROPPED,
     MAPPED,
@@ -90,7 +90,7 @@ def _touched(world: World, other: World) -> dict[str, int]:
 
 def _of_region(world: World, region: str) -> dict[str, str]:
     folios = [folio for _, folio in named(world, region)]
-    inside, outside = pieces(world, region)
+    inside, outside = pages_in_and_outside_cma(world, region)
     return {
         "pages in CMA": str(inside),
         "pages elsewhere": str(outside),
@@ -361,7 +361,7 @@ def _end(trace: Trace, actor: str) -> str:
 def where_words(world: World, region: str) -> str:
     """Where the pages of a region are: one sentence."""
     folios = named(world, region)
-    inside, outside = pieces(world, region)
+    inside, outside = pages_in_and_outside_cma(world, region)
     if region == GUEST:
         return f"Of the guest's {inside + outside:,} pages {inside:,} lie in CMA."
     if len(folios) == 1:
@@ -400,11 +400,11 @@ def _meaning(trace: Trace) -> str:
         return "The migration gave up with an error."
     good, bad = _MEANINGS[aim]
     inside = any(world.in_cma(pfn) for pfn, _ in named(world))
-    reached = bool(rc) if aim is DROPPED else aim.reached(rc)
+    succeeded = bool(rc) if aim is DROPPED else aim.succeeds(rc)
     but = "" if inside else ", although every page has been moved"
     if rc == -EFAULT:
         but = ", because the file was truncated: the page is no part of it any more"
-    return good if reached else bad.format(but=but)
+    return good if succeeded else bad.format(but=but)
 
 
 def summary(trace: Trace) -> str:

@@ -136,8 +136,8 @@ def result_words(scenario: Scenario, state: State, actor: str) -> str:
     result: Any = scenario.local(state, actor).result
     if isinstance(result, bool) or not isinstance(result, int):
         return "done" if result is None else str(result)
-    if isinstance(scenario, Situation) and actor == scenario.main and scenario.aim.reached(result):
-        return scenario.aim.words(result)
+    if isinstance(scenario, Situation) and actor == scenario.main and scenario.aim.succeeds(result):
+        return scenario.aim.say(result)
     return errno.name(result)
 
 
