@@ -88,8 +88,8 @@ from mmsim.mm.vfio import (
 from mmsim.mm.vmstat import allocated_pages, nr_shmem_hugepages
 from mmsim.mm.world import EITHER, Environment, World
 from mmsim.mm.zone import Zone, ZoneError
-from mmsim.scenarios.one_page import repeated_split
 from mmsim.scenarios.script import Cue, Faults, PassSite, Script, Scripted, Which, come_and_go
+from mmsim.scenarios.split import repeated_split
 
 Found = dict[str, Any]
 Vector = dict[str, Any]

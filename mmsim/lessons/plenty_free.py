@@ -7,6 +7,7 @@ from functools import cache
 
 from mmsim.constants import HPAGE_PMD_NR, HPAGE_PMD_ORDER, MAX_ORDER, MIGRATE_CMA
 from mmsim.datafiles import load_csv
+from mmsim.errno import ENOMEM
 from mmsim.errno import name as errno_name
 from mmsim.evidence.proc import proc_text
 from mmsim.lessons.card import Card, Pick, quiz, seeded, widget
@@ -15,7 +16,8 @@ from mmsim.mm.boot import boot
 from mmsim.mm.fragmentation import PIN_SCOPE_TYPES, extfrag_index, format_index, suitable, sum_types
 from mmsim.mm.page_alloc import alloc_pages, request, take_block
 from mmsim.mm.untouched import pattern
-from mmsim.scenarios.host import HOST_KNOBS, REQUESTS, host, served_from
+from mmsim.mm.zone import Zone
+from mmsim.scenarios.host import HOST_KNOBS, host
 from mmsim.scenarios.knobs import number as whole
 from mmsim.scenarios.knobs import one_of
 from mmsim.views.memory import indices_table, machine, memory
@@ -141,7 +143,16 @@ least = Card(
 
 # -- who gets what
 
-PARTS = dict(zip(("process_huge", "pin_huge", "pin_single"), REQUESTS, strict=True))
+PARTS = {
+    "process_huge": "huge page, for a process",
+    "pin_huge": "huge page, for a long-term pin",
+    "pin_single": "single page, for a long-term pin",
+}
+REQUESTS = {
+    "process_huge": request(HPAGE_PMD_ORDER),
+    "pin_huge": request(HPAGE_PMD_ORDER, pin_scope=True),
+    "pin_single": request(0, pin_scope=True),
+}
 WHY = {
     "process_huge": "no list outside CMA has a block of 2 MiB, and this request may borrow",
     "pin_huge": "no list outside CMA has a block of 2 MiB, and what a pin asks for may not borrow",
@@ -149,10 +160,23 @@ WHY = {
 }
 
 
+def served_from(zone: Zone) -> dict[str, str]:
+    """Where each request would get its memory, if it came alone.  The zone stays as it is."""
+    found = {}
+    for part, want in REQUESTS.items():
+        after = zone.branch()
+        pfn = alloc_pages(after, want)
+        if pfn is None:
+            found[part] = errno_name(-ENOMEM)
+        else:
+            found[part] = "CMA" if after.pageblock_type(pfn) == MIGRATE_CMA else "ordinary memory"
+    return found
+
+
 @cache
 def served() -> dict[str, str]:
     """What each request gets from the host with CMA."""
-    return dict(zip(PARTS, served_from(host(**LENT).zone).values(), strict=True))
+    return served_from(host(**LENT).zone)
 
 
 requests = Card(

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from mmsim.errors import UserError
+from mmsim.lessons.who_holds_this_page import page_with
 from mmsim.scenarios import CMA_PFN, SCENARIOS, cma_alloc, drop_caches_only, pin_versus, vfio_map
 from mmsim.scenarios.knobs import settle
-from mmsim.scenarios.one_page import page_with
 from mmsim.scenarios.situation import ALL_MOVED, CUT_OFF, NO_MEMORY, NOT_MOVED, NOT_SPLIT
 
 WRONG = [
