@@ -24,6 +24,7 @@ from typing import Any, NoReturn
 from mmsim import __version__
 from mmsim import lab as lab_module
 from mmsim import progress as progress_file
+from mmsim.amounts import count, plural, times
 from mmsim.datafiles import write_whole
 from mmsim.engine import schedule
 from mmsim.engine.explore import (
@@ -49,7 +50,7 @@ from mmsim.views import diagnosis
 from mmsim.views import run_text as text
 from mmsim.views.chances import outcome_table
 from mmsim.views.memory import machine
-from mmsim.views.words import command_words, count, plural, times
+from mmsim.views.words import command_words
 
 INTERRUPTED, TERMINATED = 130, 143
 PLAINER = {"→": "->", "×": "x", "…": "...", "–": "-", "—": "-", "·": "-", "≠": "!="}

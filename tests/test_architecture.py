@@ -20,7 +20,15 @@ NAMES = sorted(file.relative_to(PACKAGE).as_posix() for file in PACKAGE.rglob("*
 CARD = ("__init__", "activity", "card", "form", "wording")
 # The rooms from the bottom up.  A file imports from its own room and from those below it.
 ROOMS = {
-    "words": ("errno.py", "errors.py", "constants.py", "datafiles.py", "sandbox.py", "grid.py"),
+    "words": (
+        "errno.py",
+        "errors.py",
+        "constants.py",
+        "datafiles.py",
+        "amounts.py",
+        "sandbox.py",
+        "grid.py",
+    ),
     "engine": ("engine/",),
     "mm": ("mm/",),
     "scenarios": ("scenarios/",),

@@ -8,6 +8,7 @@ from functools import cache
 from math import prod
 from typing import Any
 
+from mmsim.amounts import chance, plural
 from mmsim.engine.explore import Exploration
 from mmsim.engine.odds import odds_along
 from mmsim.engine.schedule import parse
@@ -30,7 +31,6 @@ from mmsim.views.charts import Bar, bars
 from mmsim.views.show import Shown, as_html
 from mmsim.views.svg import FILLS, Picture
 from mmsim.views.tables import Frame, frame, labels
-from mmsim.views.words import chance, plural
 
 # A huge page of two pages has the same schedules as one of 512, and is quicker to split.
 RACE = split_race("base", released="1", order=1)

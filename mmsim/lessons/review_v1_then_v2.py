@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 from mmsim import errno
+from mmsim.amounts import size_words
 from mmsim.datafiles import load_csv
 from mmsim.engine.trace import Trace
 from mmsim.errors import shown
@@ -21,7 +22,6 @@ from mmsim.scenarios.observed import migrate_returns
 from mmsim.views.flow import count_flow
 from mmsim.views.show import Shown
 from mmsim.views.tables import Frame, counters_by_version, frame, labels
-from mmsim.views.words import size_words
 
 # A huge page of two pieces will do in all runs of this lesson.
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from mmsim import errno
+from mmsim.amounts import plural
 from mmsim.engine import schedule
 from mmsim.engine.actor import Actor
 from mmsim.engine.explore import STATES_MAX, Exploration, Property, explore
@@ -49,7 +50,7 @@ class Aim(NamedTuple):
 
 
 def _pages(rc: int, what: str) -> str:
-    return f"{rc:,} {'page' if rc == 1 else 'pages'} {what}"
+    return f"{plural(rc, 'page')} {what}"
 
 
 PINNED = Aim("pinned", lambda rc: rc > 0, lambda rc: _pages(rc, "pinned"))
@@ -109,7 +110,7 @@ def left_behind(world: World) -> str:
     inside = _in_cma(world)
     pieces = sum(not folio.is_thp for folio in inside)
     if pieces:
-        return f"{pieces} {'piece' if pieces == 1 else 'pieces'} left behind"
+        return f"{plural(pieces, 'piece')} left behind"
     if inside:
         return "still mapped" if all(folio.mapcount for folio in inside) else "left unmapped"
     return ""

@@ -12,13 +12,14 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
+from mmsim.amounts import RARE, chance, count, fraction, plural
 from mmsim.engine.explore import Outcome
 from mmsim.errors import UserError
 from mmsim.evidence.measured import CONFIDENCE, wilson
 from mmsim.scenarios.situation import fails
 from mmsim.views.charts import Axis, Plot, Style, dot, dot_sign, interval, line_sign, percent
 from mmsim.views.svg import BLUE, FILLS, LINE, MUTED, ORANGE, PANEL, SMALL_TEXT, Picture, Svg
-from mmsim.views.words import RARE, chance, count, fraction, outcome_sign, plural
+from mmsim.views.words import outcome_sign
 
 WIDTH = 640.0
 OUTCOMES_MAX = 6

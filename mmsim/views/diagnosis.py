@@ -10,6 +10,7 @@ from string import ascii_lowercase
 from typing import Any
 
 from mmsim import errno
+from mmsim.amounts import plural, times
 from mmsim.constants import HPAGE_PMD_NR, HPAGE_PMD_ORDER
 from mmsim.evidence.diagnose import (
     NEVER_SPLITS,
@@ -30,7 +31,7 @@ from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios.situation import PINNED
 from mmsim.views.flow import FlowCounts, count_flow
 from mmsim.views.tables import in_a_row
-from mmsim.views.words import command_words, plural, times
+from mmsim.views.words import command_words
 
 GROUPS_MAX, PATHS_MAX = 4, 10
 """So many groups, and paths of a group, are shown unless everything is asked for."""

@@ -8,6 +8,7 @@ from itertools import zip_longest
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
+from mmsim.amounts import plural
 from mmsim.engine.scenario import Event
 from mmsim.engine.trace import Moment, Trace
 from mmsim.errno import EFAULT
@@ -25,7 +26,7 @@ from mmsim.scenarios.situation import (
     Situation,
 )
 from mmsim.views.operations import arguments, call
-from mmsim.views.words import main_actor, place, plural, result_words, short_name
+from mmsim.views.words import main_actor, place, result_words, short_name
 
 # -- what a step changed: every value that is another now, whose and which, before and after
 

@@ -9,6 +9,7 @@ from coin import sample
 from small import cells, forever
 from svg_rules import seen
 
+from mmsim.amounts import chance, count, fraction, size_words
 from mmsim.constants import MIGRATE_PASSES
 from mmsim.engine.explore import explore
 from mmsim.scenarios import split_race, vfio_map
@@ -22,7 +23,6 @@ from mmsim.views.chances import (
     retry_law,
     success,
 )
-from mmsim.views.words import chance, count, fraction, size_words
 
 RACE = split_race(released="1", order=1)
 
