@@ -63,11 +63,11 @@ def odds_of_moves(moves: Sequence[Move], weights: Weights) -> list[Fraction]:
     groups = by_actor(moves)
     of_actor = _odds_of([group[0].actor for group in groups], weights)
     found: list[Fraction] = []
-    for group, part in zip(groups, of_actor, strict=True):
+    for group, odds in zip(groups, of_actor, strict=True):
         # A step without a choice has one move, and any weight of a lone choice cancels out.
         alone = len(group) == 1
         of_choice = [Fraction(1)] if alone else _odds_of([*map(str, group)], weights)
-        found += [part * share for share in of_choice]
+        found += [odds * each for each in of_choice]
     return found
 
 

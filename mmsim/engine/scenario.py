@@ -1,7 +1,7 @@
 """States, the moves that can be made in one, and the only transition: `Scenario.take`.
 
-Whatever goes from one state to another does it by `take`: stepping by hand, replaying a schedule,
-the exhaustive search.  `Scenario.step` is `take` for a move that has to be checked first.
+Stepping by hand, replaying a schedule and the exhaustive search all go from one state to another by
+`take`.  `Scenario.step` is `take` for a move that has to be checked first.
 """
 
 from __future__ import annotations
@@ -105,6 +105,57 @@ class Scenario:
         """The state before anybody moved."""
         return State(self._world.branch(), tuple(program.root for program in self._programs))
 
+    def moves(self, state: State) -> list[Move]:
+        """Every move that can be made now, in the order of the actors.
+
+        A choice is named where the environment has a say, and only there."""
+        world = state.world
+        found: list[Move] = []
+        alone = self._alone(state)
+        for move, local in zip(self._moves_without_choice, state.locals, strict=True):
+            op, name = local.op, move.actor
+            if op is None or alone not in (None, name) or op.blocked(world, name) is not None:
+                continue
+            allowed = op.choices(world, name)
+            if len(allowed) > 1:
+                found += [Move(name, choice) for choice in allowed]
+            else:
+                found.append(move)
+        return found
+
+    def take(self, state: State, move: Move, *, keep: bool = True) -> tuple[State, Event]:
+        """The transition: makes one of `moves(state)`, and checks nothing again.
+
+        `keep=False` gives up the old state: its world is changed in place."""
+        name, choice = move
+        i = self.index[name]
+        local = state.locals[i]
+        op = local.op
+        assert op is not None
+        kind, args = op.kind, op.args
+        world = state.world.branch() if keep else state.world
+        if kind.choices is None:
+            answer = kind.run(world, name, *args)
+        else:
+            choice = choice or kind.choices(world, name, *args)[0]
+            answer = kind.run(world, name, choice, *args)
+        after = local.after(answer)
+        locals_ = (*state.locals[:i], after, *state.locals[i + 1 :])
+        return State(world, locals_), Event(name, op, choice, answer, local)
+
+    def step(self, state: State, move: Move, *, keep: bool = True) -> tuple[State, Event]:
+        """`take` for any move; raises ModelError if it is not possible here."""
+        name, choice = move
+        if (why := self.blocked(state, name)) is not None:
+            raise ModelError(f"{name!r} can't move: {why}")
+        if (allowed := self.wrong_choice(state, move)) is not None:
+            how = f"with choice {choice!r}" if choice else "without a choice"
+            there = f"its choices are {', '.join(allowed)}" if any(allowed) else "it has no choice"
+            raise ModelError(f"{name!r} can't move {how}; {there}")
+        return self.take(state, move, keep=keep)
+
+    # -- what can be asked of a state
+
     def local(self, state: State, actor: str) -> Local:
         """Where this actor stands."""
         try:
@@ -117,13 +168,15 @@ class Scenario:
         local = self.local(state, actor)
         if local.op is None:
             return "finished"
-        alone = self._alone(state) if self.as_one else None
+        alone = self._alone(state)
         if alone not in (None, actor):
             return f"{alone} is in the middle of what counts as one step"
         return local.op.blocked(state.world, actor)
 
     def _alone(self, state: State) -> str | None:
         """Who can't be interrupted now: the first actor in front of a step of `as_one`."""
+        if not self.as_one:
+            return None
         for actor, local in zip(self.actors, state.locals, strict=True):
             op = local.op
             if op is None or op.blocked(state.world, actor.name) is not None:
@@ -144,55 +197,6 @@ class Scenario:
         allowed = self.choices(state, move.actor)
         left_out = not move.choice and len(allowed) == 1
         return None if left_out or move.choice in allowed else allowed
-
-    def moves(self, state: State) -> list[Move]:
-        """Every move that can be made now, in the order of the actors.
-
-        A choice is named where the environment has a say, and only there."""
-        world = state.world
-        found: list[Move] = []
-        alone = self._alone(state) if self.as_one else None
-        for move, local in zip(self._moves_without_choice, state.locals, strict=True):
-            op, name = local.op, move.actor
-            if op is None or alone not in (None, name) or op.blocked(world, name) is not None:
-                continue
-            allowed = op.choices(world, name)
-            if len(allowed) > 1:
-                found += [Move(name, choice) for choice in allowed]
-            else:
-                found.append(move)
-        return found
-
-    def step(self, state: State, move: Move, *, keep: bool = True) -> tuple[State, Event]:
-        """Make one move; raises ModelError if it is not possible here.
-
-        `keep=False` gives up the old state: its world is changed in place."""
-        name, choice = move
-        if (why := self.blocked(state, name)) is not None:
-            raise ModelError(f"{name!r} can't move: {why}")
-        if (allowed := self.wrong_choice(state, move)) is not None:
-            how = f"with choice {choice!r}" if choice else "without a choice"
-            there = f"its choices are {', '.join(allowed)}" if any(allowed) else "it has no choice"
-            raise ModelError(f"{name!r} can't move {how}; {there}")
-        return self.take(state, move, keep=keep)
-
-    def take(self, state: State, move: Move, *, keep: bool = True) -> tuple[State, Event]:
-        """The transition: one of `moves(state)` is made, and nothing is checked again."""
-        name, choice = move
-        i = self.index[name]
-        local = state.locals[i]
-        op = local.op
-        assert op is not None
-        kind, args = op.kind, op.args
-        world = state.world.branch() if keep else state.world
-        if kind.choices is None:
-            answer = kind.run(world, name, *args)
-        else:
-            choice = choice or kind.choices(world, name, *args)[0]
-            answer = kind.run(world, name, choice, *args)
-        after = local.after(answer)
-        locals_ = (*state.locals[:i], after, *state.locals[i + 1 :])
-        return State(world, locals_), Event(name, op, choice, answer, local)
 
     def plain(self, state: State, move: Move) -> Move:
         """The move without its choice if there is only one: how schedules are written."""

@@ -50,6 +50,9 @@ def render(moves: Sequence[Move]) -> str:
     return " ".join(f"{move}*{n}" if n > 1 else str(move) for move, n in runs)
 
 
+# -- schedulers
+
+
 def replaying(moves: Sequence[Move], *, past_ends: bool = False) -> Scheduler:
     """Exactly these moves, then stop.  A move that is impossible raises ScheduleError.
 
@@ -73,9 +76,6 @@ def replaying(moves: Sequence[Move], *, past_ends: bool = False) -> Scheduler:
         return move
 
     return choose
-
-
-# -- schedulers
 
 
 def one_after_another(scenario: Scenario, state: State) -> Move:

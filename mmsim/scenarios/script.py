@@ -128,7 +128,7 @@ class Scripted:
         self._half = Half()
         self._over = NOTHING_YET  # the end of the last pass that is over for all folios
         self._over_for: dict[str, PassSite] = {}  # the same for one folio
-        self._reached: set[tuple[str, PassSite]] = set()  # of what was asked for
+        self._came_to: set[tuple[str, PassSite]] = set()  # of what was asked for
 
     def __call__(self, scenario: Scenario, state: State) -> Move:
         local = scenario.local(state, self.main)
@@ -182,8 +182,8 @@ class Scripted:
         """Have the visits of this folio come so far, now or at an earlier step?"""
         over_for = at.site == BETWEEN_PASSES and at <= self._over_for.get(folio, NOTHING_YET)
         if over_for or at <= self._over or (folio == self._now[0] and at <= self._now[1]):
-            self._reached.add((folio, at))
-        return (folio, at) in self._reached
+            self._came_to.add((folio, at))
+        return (folio, at) in self._came_to
 
     def _begin_half(self, half: Half, world: World) -> None:
         """Another pass than before begins, or none: so that one is over for the folios it had."""
@@ -196,12 +196,12 @@ class Scripted:
 
     def _due(self, scenario: Scenario, state: State) -> str | None:
         for cue in self._cues:
-            if self._has_come(scenario, state, cue) and scenario.blocked(state, cue.actor) is None:
+            if self._is_cued(scenario, state, cue) and scenario.blocked(state, cue.actor) is None:
                 self._cues.remove(cue)
                 return cue.actor
         return None
 
-    def _has_come(self, scenario: Scenario, state: State, cue: Cue) -> bool:
+    def _is_cued(self, scenario: Scenario, state: State, cue: Cue) -> bool:
         op = scenario.local(state, self.main).op
         if cue.at:
             come = self.has_come_to(cue.folio, cue.at)
