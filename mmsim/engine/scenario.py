@@ -179,9 +179,9 @@ class Scenario:
             return None
         for actor, local in zip(self.actors, state.locals, strict=True):
             op = local.op
-            if op is None or op.blocked(state.world, actor.name) is not None:
+            if op is None or (op.site, op.kind.name) not in self.as_one:
                 continue
-            if (op.site, op.kind.name) in self.as_one:
+            if op.blocked(state.world, actor.name) is None:
                 return actor.name
         return None
 

@@ -16,7 +16,6 @@ from mmsim.mm.boot import boot
 from mmsim.mm.fragmentation import PIN_SCOPE_TYPES, extfrag_index, format_index, suitable, sum_types
 from mmsim.mm.page_alloc import alloc_pages, request, take_block
 from mmsim.mm.untouched import pattern
-from mmsim.mm.zone import Zone
 from mmsim.scenarios.host import HOST_KNOBS, host
 from mmsim.scenarios.knobs import number as whole
 from mmsim.scenarios.knobs import one_of
@@ -143,15 +142,10 @@ least = Card(
 
 # -- who gets what
 
-PARTS = {
-    "process_huge": "huge page, for a process",
-    "pin_huge": "huge page, for a long-term pin",
-    "pin_single": "single page, for a long-term pin",
-}
 REQUESTS = {
-    "process_huge": request(HPAGE_PMD_ORDER),
-    "pin_huge": request(HPAGE_PMD_ORDER, pin_scope=True),
-    "pin_single": request(0, pin_scope=True),
+    "process_huge": ("huge page, for a process", request(HPAGE_PMD_ORDER)),
+    "pin_huge": ("huge page, for a long-term pin", request(HPAGE_PMD_ORDER, pin_scope=True)),
+    "pin_single": ("single page, for a long-term pin", request(0, pin_scope=True)),
 }
 WHY = {
     "process_huge": "no list outside CMA has a block of 2 MiB, and this request may borrow",
@@ -160,30 +154,25 @@ WHY = {
 }
 
 
-def served_from(zone: Zone) -> dict[str, str]:
-    """Where each request would get its memory, if it came alone.  The zone stays as it is."""
+@cache
+def served() -> dict[str, str]:
+    """Where each request gets its memory on the host with CMA, if it comes alone."""
     found = {}
-    for part, want in REQUESTS.items():
-        after = zone.branch()
-        pfn = alloc_pages(after, want)
+    for part, (_, want) in REQUESTS.items():
+        zone = host(**LENT).zone
+        pfn = alloc_pages(zone, want)
         if pfn is None:
             found[part] = errno_name(-ENOMEM)
         else:
-            found[part] = "CMA" if after.pageblock_type(pfn) == MIGRATE_CMA else "ordinary memory"
+            found[part] = "CMA" if zone.pageblock_type(pfn) == MIGRATE_CMA else "ordinary memory"
     return found
-
-
-@cache
-def served() -> dict[str, str]:
-    """What each request gets from the host with CMA."""
-    return served_from(host(**LENT).zone)
 
 
 requests = Card(
     "Where does each of three requests get its memory from?\n"
     "Each is made by itself. A process's memory can be moved later. `-ENOMEM` means from nowhere.",
-    dict.fromkeys(PARTS, ("CMA", "ordinary memory", "-ENOMEM")),
-    labels={part: f"A {name}." for part, name in PARTS.items()},
+    dict.fromkeys(REQUESTS, ("CMA", "ordinary memory", "-ENOMEM")),
+    labels={part: f"A {words}." for part, (words, _) in REQUESTS.items()},
     outcome=served,
     against=lambda part, _: (WHY[part], f"{served()[part]}; {WHY[part]}"),
     if_right="a huge page can be had, but only where a pin may not leave it",

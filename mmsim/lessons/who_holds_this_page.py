@@ -8,9 +8,9 @@ from functools import cache
 from typing import Any
 
 from mmsim.constants import ANON, HPAGE_PMD_NR, SHMEM
-from mmsim.engine import schedule
 from mmsim.engine.actor import Actor
 from mmsim.engine.op import Op
+from mmsim.engine.schedule import one_after_another
 from mmsim.engine.trace import Trace
 from mmsim.errors import UserError
 from mmsim.lessons.card import Card, Pick, quiz, seeded, widget
@@ -58,10 +58,6 @@ def _does(name: str, step: Callable[[str, int], Op]) -> Actor:
     return Actor(name, path)
 
 
-def _one_after_another(actors: list[Actor]) -> Setup:
-    return Setup(World(), tuple(actors), usual=lambda: schedule.one_after_another)
-
-
 @scenario(*PAGE_KNOBS)
 def page_with(version: Version, knobs: Knobs) -> Setup:
     """A page with the holders that the knobs ask for.
@@ -82,20 +78,19 @@ def page_with(version: Version, knobs: Knobs) -> Setup:
     actors += [holder(name, REGION, 0, leaves=False) for name in HOLDERS[: knobs["holders"]]]
     if knobs["pin"] == "yes":
         actors.append(pinner(PINNER, REGION, 0, leaves=False))
-    return _one_after_another(actors)
+    return Setup(World(), tuple(actors), usual=lambda: one_after_another)
 
 
 @scenario()
 def page_life(version: Version, knobs: Knobs) -> Setup:
     """A huge page from its allocation on: cached, mapped twice, isolated, looked at in passing."""
-    return _one_after_another(
-        [
-            Actor(MAPPERS[0], lambda: populate(REGION, 9, SHMEM, True)),
-            _does(MAPPERS[1], map_in_another_process),
-            _does("caller", isolate_by_name),
-            holder(HOLDERS[0], REGION, 0),
-        ]
+    actors = (
+        Actor(MAPPERS[0], lambda: populate(REGION, 9, SHMEM, True)),
+        _does(MAPPERS[1], map_in_another_process),
+        _does("caller", isolate_by_name),
+        holder(HOLDERS[0], REGION, 0),
     )
+    return Setup(World(), actors, usual=lambda: one_after_another)
 
 
 def folio_of(trace: Trace, position: int | None = None) -> Folio:

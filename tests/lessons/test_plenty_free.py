@@ -8,7 +8,6 @@ from mmsim.datafiles import load_csv
 from mmsim.lessons import FOLDER
 from mmsim.lessons import plenty_free as lesson
 from mmsim.scenarios import boot_guest
-from mmsim.scenarios.host import host
 
 
 @pytest.mark.parametrize("stored", load_csv(lesson.MODEL), ids=lambda row: row["version"])
@@ -24,10 +23,3 @@ def test_the_strips_of_the_text_are_those_that_are_judged():
     text = (FOLDER / "plenty_free.md").read_text(encoding="utf-8")
     for held in (lesson.EXAMPLE, lesson.MINE):
         assert "  ".join("#" if page in held else "." for page in range(16)) in text
-
-
-def test_asking_where_memory_would_come_from_takes_none():
-    zone = host(**lesson.LENT).zone
-    before = zone.key()
-    lesson.served_from(zone)
-    assert zone.key() == before
