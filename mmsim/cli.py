@@ -22,6 +22,7 @@ from threading import Event
 from typing import Any, NoReturn
 
 from mmsim import __version__, lab, progress
+from mmsim.amounts import times
 from mmsim.datafiles import write_whole
 from mmsim.engine import schedule
 from mmsim.engine.explore import DEADLOCK, FOR_EVER, STATES_MAX, Exploration, search
@@ -39,7 +40,6 @@ from mmsim.scenarios.situation import FAILURES
 from mmsim.views import diagnosis, run_text
 from mmsim.views.exploration import Searched, search_begins
 from mmsim.views.memory import machine
-from mmsim.views.words import times
 
 INTERRUPTED, TERMINATED = 130, 143
 PLAINER = {"→": "->", "×": "x", "…": "...", "–": "-", "—": "-", "·": "-", "≠": "!="}
@@ -263,7 +263,7 @@ def explore(args: argparse.Namespace) -> int:
         if number is not None and number < low:
             raise UserError(f"--{name.replace('_', '-')} can't be less than {low}")
     if args.goal is not None:
-        known = (situation.aim.word, *FAILURES, DEADLOCK, FOR_EVER)
+        known = (situation.aim.outcome, *FAILURES, DEADLOCK, FOR_EVER)
         if not args.goal or not any(args.goal in name for name in known):
             raise UserError(f"no outcome is called {args.goal!r}{nearest(args.goal, known)}")
     found = _search(situation, args)

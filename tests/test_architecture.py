@@ -16,11 +16,12 @@ import mmsim
 PACKAGE = Path(mmsim.__file__).parent
 NAMES = sorted(file.relative_to(PACKAGE).as_posix() for file in PACKAGE.rglob("*.py"))
 
+WORDS = ("amounts", "constants", "datafiles", "errno", "errors", "grid", "sandbox")
 # What a card is; the widgets draw it.
 CARD = ("__init__", "activity", "card", "form", "wording")
 # The rooms from the bottom up.  A file imports from its own room and from those below it.
 ROOMS = {
-    "words": ("errno.py", "errors.py", "constants.py", "datafiles.py", "sandbox.py", "grid.py"),
+    "words": tuple(f"{name}.py" for name in WORDS),
     "engine": ("engine/",),
     "mm": ("mm/",),
     "scenarios": ("scenarios/",),

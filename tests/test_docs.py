@@ -10,11 +10,11 @@ from tool_rule import ROOT
 from views.svg_rules import readable
 
 from benchmarks import growth
+from mmsim.amounts import chance
 from mmsim.cli import main
 from mmsim.evidence.measured import VERSION_OF, Share
 from mmsim.lessons.how_likely import measured_pins
 from mmsim.scenarios.situation import ALL_MOVED, MISSED, NO_MEMORY, NOT_SPLIT
-from mmsim.views.words import chance
 
 SEARCH = (ROOT / "docs" / "search.md").read_text(encoding="utf-8")
 COMMANDS = re.findall(r"```console\n\$ mmsim ([^\n]*)\n(.*?)```", SEARCH, re.DOTALL)

@@ -35,7 +35,7 @@ def values(knob):
         return st.integers(1, 2)
     if knob.name in ("host", "guest"):
         return st.sampled_from([2, 8, 16, 32])
-    if knob.is_moment:
+    if knob.is_pass_site:
         return st.sampled_from([*knob.allowed, "0", "1", "0.split.freeze"])
     if knob.several:
         return st.lists(st.sampled_from(knob.allowed), max_size=3, unique=True)

@@ -15,7 +15,7 @@ from mmsim.constants import REPORTED
 from mmsim.engine.trace import Moment, Trace
 from mmsim.mm.folio import ISOLATION
 from mmsim.scenarios import Situation, make
-from mmsim.scenarios.observed import pieces
+from mmsim.scenarios.observed import pages_in_and_outside_cma
 from mmsim.views.first_screen import KERNELS, LETS_GO, NOBODY, Stop
 from mmsim.views.ledger import SPLIT_CHECK, ledger_of
 
@@ -34,7 +34,7 @@ def _stop(moment: Moment, place: str, pass_: int) -> Stop:
     assert ledger is not None
     folio = world.folio(world.find("A", 0))
     held = dict(folio.held)
-    _, outside = pieces(world, "A")
+    _, outside = pages_in_and_outside_cma(world, "A")
     pin = sum(n for who, n in held.items() if who.endswith(" (pin)"))
     people = held.get(ISOLATION, 0), held.get("holder", 0)
     counters = (world.vmstat[name] for name in REPORTED)

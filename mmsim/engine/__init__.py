@@ -1,9 +1,16 @@
 """A small machine for interleavings.  It has never heard of memory.
 
 An *actor* is a generator.  It yields *ops*, atomic steps that are about to happen, and is sent
-their answers.  A *state* is a world and the place where each actor is suspended; it is a value, so
-one can go on from it in several ways.  `Scenario.moves(state)` says who can take the next step,
-`Scenario.step(state, move)` takes it: everything else is made of these two.  Two actors that add 1:
+their answers.  All else is built on a value and two functions:
+
+    State                         a world, and the place where each actor is suspended
+    Scenario.moves(state)         who can take the next step now, and with which choices
+    Scenario.take(state, move)    the state after that step, and what the step did; the old state
+                                  stays as it is.  `Scenario.step` checks the move first
+    record                        one run: step after step, as a scheduler says
+    explore                       every run: each move of each state, each state once
+
+Two actors that add 1:
 
 >>> class Counter:  # a world: a cheap copy, and a key that equal worlds share
 ...     x = 0
@@ -47,9 +54,9 @@ b load() 0
 x is 2 2 1/2 a*2 b*2
 x is 1 4 1/2 a b a b
 
-Files, bottom up: `op` (one atomic step), `actor` (a suspended generator as a value), `scenario`
-(the only transition), `trace` (a recorded run), `schedule` (who moves next), `odds` (counts and
-probabilities), `explore` (every order).
+Files, bottom up: `op` (one atomic step), `actor` (a suspended generator as a value), `pool` (what
+keeps a search small), `scenario` (states, moves, the only transition), `trace` (a recorded run),
+`schedule` (who moves next), `odds` (counts and probabilities), `explore` (every order).
 """
 
 from mmsim.engine.actor import Actor

@@ -26,7 +26,8 @@ from mmsim.engine.odds import (
     spread_odds,
 )
 from mmsim.engine.op import ModelError
-from mmsim.engine.scenario import Move, Pool, Scenario, State
+from mmsim.engine.pool import Pool
+from mmsim.engine.scenario import Move, Scenario, State
 from mmsim.engine.schedule import render
 
 STATES_MAX = 80_000

@@ -58,21 +58,21 @@ def by_actor(moves: Sequence[Move]) -> list[list[Move]]:
     return [list(group) for _, group in groupby(moves, key=lambda move: move.actor)]
 
 
-def chances(moves: Sequence[Move], weights: Weights) -> list[Fraction]:
+def odds_of_moves(moves: Sequence[Move], weights: Weights) -> list[Fraction]:
     """The probability of each move."""
     groups = by_actor(moves)
-    of_actor = _shares([group[0].actor for group in groups], weights)
+    of_actor = _odds_of([group[0].actor for group in groups], weights)
     found: list[Fraction] = []
-    for group, part in zip(groups, of_actor, strict=True):
+    for group, odds in zip(groups, of_actor, strict=True):
         # A step without a choice has one move, and any weight of a lone choice cancels out.
         alone = len(group) == 1
-        of_choice = [Fraction(1)] if alone else _shares([*map(str, group)], weights)
-        found += [part * share for share in of_choice]
+        of_choice = [Fraction(1)] if alone else _odds_of([*map(str, group)], weights)
+        found += [odds * each for each in of_choice]
     return found
 
 
-def _shares(names: Sequence[str], weights: Weights) -> list[Fraction]:
-    """What part of the weight of all each of these has."""
+def _odds_of(names: Sequence[str], weights: Weights) -> list[Fraction]:
+    """The probability of each name: its part of the weight of all."""
     found = [Fraction(weights.get(name, 1)) for name in names]
     if found and not sum(found):
         raise SearchError(
@@ -95,7 +95,7 @@ def check_weights(weights: Weights, scenario: Scenario) -> None:
             raise SearchError(f"the weight of {name!r} is {weight}; it has to be 0 or more")
 
 
-def chances_along(
+def odds_along(
     scenario: Scenario, moves: Sequence[Move], weights: Weights = EVEN
 ) -> list[Fraction]:
     """The probability of each move of a schedule, given those before it: 1 where nobody else could
@@ -109,7 +109,7 @@ def chances_along(
         if move not in free:
             there = ", ".join(map(str, free)) or "none"
             raise ValueError(f"move {number}, {move}, can't be made; those that can: {there}")
-        found.append(chances(free, weights)[free.index(move)])
+        found.append(odds_of_moves(free, weights)[free.index(move)])
         state, _ = scenario.step(state, move)
     return found
 
@@ -190,7 +190,7 @@ def spread_odds(
         edges = graph.edges_of(number)
         moves = tuple([move for move, _ in edges])
         if moves not in split:
-            split[moves] = chances(moves, weights)
+            split[moves] = odds_of_moves(moves, weights)
         odds = zip(edges, split[moves], strict=True)
         return [(target, part) for (_, target), part in odds if part]
 

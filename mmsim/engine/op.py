@@ -50,6 +50,16 @@ class Op(NamedTuple):
     site: str = ""
     notes: Mapping[str, Any] = NOTHING
 
+    def blocked(self, world: Any, me: str) -> str | None:
+        """Why this step can't be taken now; None if it can."""
+        guard = self.kind.guard
+        return None if guard is None else guard(world, me, *self.args)
+
+    def choices(self, world: Any, me: str) -> tuple[str, ...]:
+        """What the environment may answer; empty if it has no say."""
+        choices = self.kind.choices
+        return () if choices is None else choices(world, me, *self.args)
+
     def __hash__(self) -> int:
         return hash((self.kind, self.args))
 
@@ -118,9 +128,7 @@ def at_once(world: Any, me: str, path: Generator[Op, Any, Any]) -> Any:
             op = path.send(answer)
         except StopIteration as stop:
             return stop.value
-        kind, args = op.kind, op.args
-        why = kind.guard(world, me, *args) if kind.guard else None
-        allowed = kind.choices(world, me, *args) if kind.choices else ()
+        why, allowed = op.blocked(world, me), op.choices(world, me)
         if why or len(allowed) > 1:
-            raise ModelError(f"{kind.name} can't be a part of a larger step: {why or allowed}")
-        answer = kind.run(world, me, *allowed, *args)
+            raise ModelError(f"{op.kind.name} can't be a part of a larger step: {why or allowed}")
+        answer = op.kind.run(world, me, *allowed, *op.args)

@@ -1,18 +1,17 @@
-"""The only transition function: `Scenario.take(state, move) -> (state, event)`.
+"""States, the moves that can be made in one, and the only transition: `Scenario.take`.
 
-Stepping by hand, replaying a schedule, the exhaustive search and vectors that run a path all come
-to it, by `Scenario.step` where the move has to be checked first.  A `State` is a
-value: the world and the place where each actor is suspended.
+Stepping by hand, replaying a schedule and the exhaustive search all go from one state to another by
+`take`.  `Scenario.step` is `take` for a move that has to be checked first.
 """
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any, NamedTuple, Protocol, Self
 
 from mmsim.engine.actor import Actor, Frame, Local, Program
 from mmsim.engine.op import ModelError, Op
+from mmsim.engine.pool import Pool
 
 
 class World(Protocol):
@@ -22,48 +21,6 @@ class World(Protocol):
 
     def branch(self) -> Self: ...
     def key(self, pool: Pool | None = None) -> Hashable: ...
-
-
-class Pool:
-    """Equal values become one object with one number: what keeps a search small and quick.
-
-    A search meets the same folio, the same list of counters in thousands of states.  The first of
-    several equal values stays; a later one is recognized by its hash once, and from then on by its
-    identity, which is several times quicker for a value with many fields.  Values are immutable.
-    `values[n]` is the value with number `n`."""
-
-    __slots__ = ("_at", "_numbers", "values")
-
-    def __init__(self) -> None:
-        self.values: list[Any] = []
-        self._numbers: dict[Hashable, int] = {}
-        self._at: dict[int, int] = {}  # id of a pooled value, which is alive as long as the pool
-
-    def number(self, value: Hashable) -> int:
-        """The number of this value, 0, 1, 2 ... in the order in which they were first seen."""
-        found = self._at.get(id(value))
-        if found is None:
-            found = self._numbers.get(value)
-            if found is None:
-                found = self._numbers[value] = self._at[id(value)] = len(self.values)
-                self.values.append(value)
-        return found
-
-    def table(self, table: dict[int, Any]) -> bytes:
-        """A key of a whole table from small numbers (below 2**32) to values, 8 bytes an entry.
-
-        Equal values are replaced by the pooled object, in the table itself, so that the next look
-        at them is quick."""
-        at, values = self._at, self.values
-        entries = []
-        for key, value in table.items():
-            number = at.get(id(value))
-            if number is None:
-                number = self.number(value)
-                table[key] = values[number]
-            entries.append(key << 32 | number)
-        entries.sort()
-        return array("Q", entries).tobytes()
 
 
 class Move(NamedTuple):
@@ -79,7 +36,7 @@ class Move(NamedTuple):
 
 
 class State(NamedTuple):
-    """A world and one Local per actor, in the order of `Scenario.actors`."""
+    """A value: a world, and where each actor is suspended, in the order of `Scenario.actors`."""
 
     world: Any
     locals: tuple[Local, ...]
@@ -141,49 +98,12 @@ class Scenario:
         self.actors = actors
         self.index = {actor.name: i for i, actor in enumerate(actors)}
         self._world = world
-        self._plain = tuple(Move(actor.name) for actor in actors)
+        self._moves_without_choice = tuple(Move(actor.name) for actor in actors)
         self._programs = tuple(Program(actor, merge=merge, once=once) for actor in actors)
 
     def initial(self) -> State:
         """The state before anybody moved."""
         return State(self._world.branch(), tuple(program.root for program in self._programs))
-
-    def local(self, state: State, actor: str) -> Local:
-        """Where this actor stands."""
-        try:
-            return state.locals[self.index[actor]]
-        except KeyError:
-            raise ModelError(f"there is no actor {actor!r}") from None
-
-    def blocked(self, state: State, actor: str) -> str | None:
-        """Why this actor can't take its next step now; None if it can."""
-        local = self.local(state, actor)
-        if local.op is None:
-            return "finished"
-        alone = self._alone(state) if self.as_one else None
-        if alone not in (None, actor):
-            return f"{alone} is in the middle of what counts as one step"
-        return self._waits(state, actor, local.op)
-
-    @staticmethod
-    def _waits(state: State, actor: str, op: Op) -> str | None:
-        return op.kind.guard(state.world, actor, *op.args) if op.kind.guard else None
-
-    def _alone(self, state: State) -> str | None:
-        """Who can't be interrupted now: the first actor in front of a step of `as_one`."""
-        for actor, local in zip(self.actors, state.locals, strict=True):
-            if local.op is None or self._waits(state, actor.name, local.op) is not None:
-                continue
-            if (local.op.site, local.op.kind.name) in self.as_one:
-                return actor.name
-        return None
-
-    def choices(self, state: State, actor: str) -> tuple[str, ...]:
-        """What the environment may answer to this actor's next step; `("",)` if it has no say."""
-        op = self.local(state, actor).op
-        if op is None or op.kind.choices is None:
-            return ("",)
-        return op.kind.choices(state.world, actor, *op.args)
 
     def moves(self, state: State) -> list[Move]:
         """Every move that can be made now, in the order of the actors.
@@ -191,41 +111,22 @@ class Scenario:
         A choice is named where the environment has a say, and only there."""
         world = state.world
         found: list[Move] = []
-        alone = self._alone(state) if self.as_one else None
-        for plain, local in zip(self._plain, state.locals, strict=True):
-            op = local.op
-            if op is None:
+        alone = self._alone(state)
+        for move, local in zip(self._moves_without_choice, state.locals, strict=True):
+            op, name = local.op, move.actor
+            if op is None or alone not in (None, name) or op.blocked(world, name) is not None:
                 continue
-            kind, args = op.kind, op.args
-            name = plain.actor
-            if kind.guard is not None and kind.guard(world, name, *args) is not None:
-                continue
-            if alone not in (None, name):
-                continue
-            allowed = kind.choices(world, name, *args) if kind.choices is not None else ()
+            allowed = op.choices(world, name)
             if len(allowed) > 1:
                 found += [Move(name, choice) for choice in allowed]
             else:
-                found.append(plain)
+                found.append(move)
         return found
 
-    def step(self, state: State, move: Move, *, keep: bool = True) -> tuple[State, Event]:
-        """Make one move; raises ModelError if it is not possible here.
-
-        The only possible choice may be named or left out.  `keep=False` gives up the old state:
-        its world is changed in place."""
-        name, choice = move
-        if (why := self.blocked(state, name)) is not None:
-            raise ModelError(f"{name!r} can't move: {why}")
-        allowed = self.choices(state, name)
-        if choice not in allowed and (choice or len(allowed) > 1):
-            how = f"with choice {choice!r}" if choice else "without a choice"
-            there = f"its choices are {', '.join(allowed)}" if any(allowed) else "it has no choice"
-            raise ModelError(f"{name!r} can't move {how}; {there}")
-        return self.take(state, move, keep=keep)
-
     def take(self, state: State, move: Move, *, keep: bool = True) -> tuple[State, Event]:
-        """Like `step`, for one of `moves(state)`: nothing is checked again."""
+        """The transition: makes one of `moves(state)`, and checks nothing again.
+
+        `keep=False` gives up the old state: its world is changed in place."""
         name, choice = move
         i = self.index[name]
         local = state.locals[i]
@@ -241,6 +142,61 @@ class Scenario:
         after = local.after(answer)
         locals_ = (*state.locals[:i], after, *state.locals[i + 1 :])
         return State(world, locals_), Event(name, op, choice, answer, local)
+
+    def step(self, state: State, move: Move, *, keep: bool = True) -> tuple[State, Event]:
+        """`take` for any move; raises ModelError if it is not possible here."""
+        name, choice = move
+        if (why := self.blocked(state, name)) is not None:
+            raise ModelError(f"{name!r} can't move: {why}")
+        if (allowed := self.wrong_choice(state, move)) is not None:
+            how = f"with choice {choice!r}" if choice else "without a choice"
+            there = f"its choices are {', '.join(allowed)}" if any(allowed) else "it has no choice"
+            raise ModelError(f"{name!r} can't move {how}; {there}")
+        return self.take(state, move, keep=keep)
+
+    # -- what can be asked of a state
+
+    def local(self, state: State, actor: str) -> Local:
+        """Where this actor stands."""
+        try:
+            return state.locals[self.index[actor]]
+        except KeyError:
+            raise ModelError(f"there is no actor {actor!r}") from None
+
+    def blocked(self, state: State, actor: str) -> str | None:
+        """Why this actor can't take its next step now; None if it can."""
+        local = self.local(state, actor)
+        if local.op is None:
+            return "finished"
+        alone = self._alone(state)
+        if alone not in (None, actor):
+            return f"{alone} is in the middle of what counts as one step"
+        return local.op.blocked(state.world, actor)
+
+    def _alone(self, state: State) -> str | None:
+        """Who can't be interrupted now: the first actor in front of a step of `as_one`."""
+        if not self.as_one:
+            return None
+        for actor, local in zip(self.actors, state.locals, strict=True):
+            op = local.op
+            if op is None or (op.site, op.kind.name) not in self.as_one:
+                continue
+            if op.blocked(state.world, actor.name) is None:
+                return actor.name
+        return None
+
+    def choices(self, state: State, actor: str) -> tuple[str, ...]:
+        """What the environment may answer to this actor's next step; `("",)` if it has no say."""
+        op = self.local(state, actor).op
+        return (op.choices(state.world, actor) if op is not None else ()) or ("",)
+
+    def wrong_choice(self, state: State, move: Move) -> tuple[str, ...] | None:
+        """The possible choices, if the move names none of them; None if its choice is right.
+
+        The only possible choice may be named or left out."""
+        allowed = self.choices(state, move.actor)
+        left_out = not move.choice and len(allowed) == 1
+        return None if left_out or move.choice in allowed else allowed
 
     def plain(self, state: State, move: Move) -> Move:
         """The move without its choice if there is only one: how schedules are written."""

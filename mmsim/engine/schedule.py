@@ -50,6 +50,9 @@ def render(moves: Sequence[Move]) -> str:
     return " ".join(f"{move}*{n}" if n > 1 else str(move) for move, n in runs)
 
 
+# -- schedulers
+
+
 def replaying(moves: Sequence[Move], *, past_ends: bool = False) -> Scheduler:
     """Exactly these moves, then stop.  A move that is impossible raises ScheduleError.
 
@@ -66,16 +69,13 @@ def replaying(moves: Sequence[Move], *, past_ends: bool = False) -> Scheduler:
             raise ScheduleError(
                 f"move {number}: {move.actor!r} can't move ({why}); who can: {free}"
             )
-        allowed = scenario.choices(state, move.actor)
-        if move.choice not in allowed and (move.choice or len(allowed) > 1):
+        allowed = scenario.wrong_choice(state, move)
+        if allowed is not None:
             named = ", ".join(f"{move.actor}:{o}" if o else move.actor for o in allowed)
             raise ScheduleError(f"move {number}: write one of {named} instead of {move}")
         return move
 
     return choose
-
-
-# -- schedulers
 
 
 def one_after_another(scenario: Scenario, state: State) -> Move:

@@ -304,7 +304,7 @@ def _plain(version: str) -> _Plain:
         if run.outcome == MISSED and all(run.counters[n] == split.counters[n] for n in UNITS)
     )
     piece = {name: n - split.counters[name] for name, n in missed.counters.items()}
-    pins = split.outcome == PINNED.word
+    pins = split.outcome == PINNED.outcome
     return _Plain(by_number[WITH_TARGET].counters, split.counters, piece, pins)
 
 

@@ -28,7 +28,7 @@ from mmsim.mm.folio import extra_pins_of
 from mmsim.mm.versions import get
 from mmsim.mm.world import AVAILABLE, NONE, World
 from mmsim.scenarios import Situation, vfio_map
-from mmsim.scenarios.observed import named, pieces
+from mmsim.scenarios.observed import named, pages_in_and_outside_cma
 
 # -- what a tracer would print about a run of the model
 
@@ -54,7 +54,7 @@ def _huge_pages(world: World) -> list[str]:
 def _region(world: World, name: str) -> Fields:
     """Where the 2 MiB of a huge page are now, as the measuring program saw it from outside."""
     folios = [folio for _, folio in named(world, name)]
-    inside, _ = pieces(world, name)
+    inside, _ = pages_in_and_outside_cma(world, name)
     return {
         "cma": int(inside > 0),
         "thp": int(any(folio.is_thp for folio in folios)),

@@ -24,7 +24,7 @@ from mmsim.mm.folio import ISOLATION, Extent, Folio, Page
 from mmsim.mm.seams import Version
 from mmsim.mm.versions import environment
 from mmsim.mm.world import EITHER, Environment, World
-from mmsim.scenarios.script import Attempts, Cue, Faults, Position, Script, Scripted, come_and_go
+from mmsim.scenarios.script import Cue, Faults, PassSite, Script, Scripted, Which, come_and_go
 
 Vector = dict[str, Any]
 
@@ -159,10 +159,10 @@ SITE_OF = {
 """What vectors call the sites of a visit."""
 
 
-def position(place: dict[str, Any]) -> Position:
+def pass_site(place: dict[str, Any]) -> PassSite:
     """The moment that a vector names."""
     site = SITE_OF[place["site"]]
-    return Position.at(site, place["pass"], place.get("round", 1), place.get("call", 0))
+    return PassSite.at(site, place["pass"], place.get("round", 1), place.get("call", 0))
 
 
 FAULTS = {
@@ -191,7 +191,7 @@ def build_script(script: dict[str, Any], names: Names) -> tuple[Script, tuple[Ac
 
     for name, folio, entry in each("strangers"):
         make = pinner if entry.get("kind") == "pin" else holder
-        start, end = (position(entry[at]) if at in entry else None for at in ("from", "to"))
+        start, end = (pass_site(entry[at]) if at in entry else None for at in ("from", "to"))
         cues += come_and_go(name, folio, start, end)
         actors.append(make(name, *names.page(folio), entry.get("refs", 1)))
     for name, folio, entry in each("locks"):
@@ -200,22 +200,22 @@ def build_script(script: dict[str, Any], names: Names) -> tuple[Script, tuple[Ac
             cues.append(Cue(name, folio, when_waited_for=True))
         actors.append(locker(name, *names.page(folio)))
     for name, folio, entry in each("events"):
-        cues.append(Cue(name, folio, position(entry["at"])))
+        cues.append(Cue(name, folio, pass_site(entry["at"])))
         actors.append(truncater(name, *names.page(folio)))
     for name, folio, entry in each("isolated_by_other"):
         cues += [Cue(name, folio), Cue(name, folio, pin_round=entry["rounds"] + 1)]
         actors.append(isolator(name, *names.page(folio)))
-    targets = {folio: _attempts(entry["fail_attempts"]) for _, folio, entry in each("targets")}
+    targets = {folio: _which(entry["fail_attempts"]) for _, folio, entry in each("targets")}
     faults: Faults = {}
     for _, folio, entry in each("faults"):
         step, choice = FAULTS[entry["kind"]]
-        fault = _attempts(entry["attempts"]), choice or entry["errno"]
+        fault = _which(entry["attempts"]), choice or entry["errno"]
         faults[folio, step] = (*faults.get((folio, step), ()), fault)
     none = script.get("order9_targets") == "none"
     return Script(tuple(cues), targets, none, faults), tuple(actors)
 
 
-def _attempts(given: Any) -> Attempts:
+def _which(given: Any) -> Which:
     return None if given == "all" else frozenset(given)
 
 

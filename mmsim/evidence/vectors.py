@@ -80,8 +80,8 @@ from mmsim.mm.vfio import (
 from mmsim.mm.vmstat import allocated_pages, nr_shmem_hugepages
 from mmsim.mm.world import EITHER, Environment, World
 from mmsim.mm.zone import Zone, ZoneError
-from mmsim.scenarios.one_page import repeated_split
 from mmsim.scenarios.script import Scripted
+from mmsim.scenarios.split import repeated_split
 
 Found = dict[str, Any]
 Expected = dict[str, Any]

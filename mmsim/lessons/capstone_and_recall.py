@@ -14,6 +14,7 @@ from math import comb
 from typing import Any, NamedTuple
 
 from mmsim import errno, progress
+from mmsim.amounts import plural
 from mmsim.engine.trace import Trace
 from mmsim.evidence.counters import EVIDENCE
 from mmsim.evidence.ftrace import marks
@@ -28,7 +29,7 @@ from mmsim.views.flow import flow_picture
 from mmsim.views.show import Shown
 from mmsim.views.svg import INK, PANEL, SMALL_TEXT, Picture, Svg
 from mmsim.views.tables import PIN, Frame, counters_by_version, frame, labels
-from mmsim.views.words import in_a_row, plural
+from mmsim.views.words import in_a_row
 
 # -- cases
 

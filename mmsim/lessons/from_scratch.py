@@ -26,7 +26,7 @@ from mmsim.engine.scenario import State
 from mmsim.engine.schedule import render
 from mmsim.errno import ENOMEM
 from mmsim.errors import shown
-from mmsim.evidence.vector_setup import Vector, position
+from mmsim.evidence.vector_setup import Vector, pass_site
 from mmsim.lessons import FOLDER
 from mmsim.lessons.card import Card
 from mmsim.lessons.form import FormError, Verdict, failed, passed
@@ -120,10 +120,10 @@ def arrivals(script: dict[str, Any]) -> list[tuple[tuple[int, ...], str, int | N
     found: list[tuple[tuple[int, ...], str, int | None]] = []
     for one in script.get("strangers", ()):
         name, refs = one["folio"], one.get("refs", 1)
-        found.append((position(one["from"]) if "from" in one else (), name, refs))
+        found.append((pass_site(one["from"]) if "from" in one else (), name, refs))
         if "to" in one:
-            found.append((position(one["to"]), name, -refs))
-    found += [(position(one["at"]), one["folio"], None) for one in script.get("events", ())]
+            found.append((pass_site(one["to"]), name, -refs))
+    found += [(pass_site(one["at"]), one["folio"], None) for one in script.get("events", ())]
     return sorted(found, key=itemgetter(0))
 
 

@@ -8,8 +8,9 @@ from functools import cache
 from math import prod
 from typing import Any, NamedTuple, TypeVar
 
+from mmsim.amounts import chance, plural
 from mmsim.engine.explore import Exploration
-from mmsim.engine.odds import chances_along
+from mmsim.engine.odds import odds_along
 from mmsim.engine.schedule import parse
 from mmsim.errors import UserError
 from mmsim.evidence.measured import LOOP, TIMED, VARIANT_OF, Share, best_split, rows_with, trials
@@ -32,7 +33,6 @@ from mmsim.views.charts import (
 from mmsim.views.show import Shown, as_html
 from mmsim.views.svg import BLUE, FILLS, MUTED, ORANGE, Picture, Svg
 from mmsim.views.tables import Frame, frame, labels
-from mmsim.views.words import chance, plural
 
 # A huge page of two pages has the same schedules as one of 512, and is quicker to split.
 RACE = split_race("base", released="1", order=1)
@@ -211,7 +211,7 @@ SCHEDULES = {"early": "holder*2 split*13", "late": "split*6 holder split*3 holde
 
 def tosses(name: str) -> list[Fraction]:
     """How likely each step of a schedule of the race was: a half where both could move."""
-    return chances_along(RACE, parse(SCHEDULES[name], [actor.name for actor in RACE.actors]))
+    return odds_along(RACE, parse(SCHEDULES[name], [actor.name for actor in RACE.actors]))
 
 
 odds = Card(

@@ -7,6 +7,7 @@ from functools import cache
 
 from mmsim.constants import HPAGE_PMD_NR, HPAGE_PMD_ORDER, MAX_ORDER, MIGRATE_CMA
 from mmsim.datafiles import load_csv
+from mmsim.errno import ENOMEM
 from mmsim.errno import name as errno_name
 from mmsim.lessons.card import Card, Pick, quiz, seeded, widget
 from mmsim.lessons.form import Choices, FormError, Verdict, failed, passed
@@ -14,7 +15,7 @@ from mmsim.mm.boot import boot
 from mmsim.mm.fragmentation import PIN_SCOPE_TYPES, extfrag_index, format_index, suitable, sum_types
 from mmsim.mm.page_alloc import get_page_from_freelist, request, take_block
 from mmsim.mm.untouched import pattern
-from mmsim.scenarios.hosts import HOST_KNOBS, REQUESTS, host, served_from
+from mmsim.scenarios.hosts import HOST_KNOBS, host
 from mmsim.scenarios.knobs import number as whole
 from mmsim.scenarios.knobs import one_of
 from mmsim.views.memory import indices_table, machine, memory, proc_text
@@ -140,7 +141,11 @@ least = Card(
 
 # -- who gets what
 
-PARTS = dict(zip(("process_huge", "pin_huge", "pin_single"), REQUESTS, strict=True))
+REQUESTS = {
+    "process_huge": ("huge page, for a process", request(HPAGE_PMD_ORDER)),
+    "pin_huge": ("huge page, for a long-term pin", request(HPAGE_PMD_ORDER, pin_scope=True)),
+    "pin_single": ("single page, for a long-term pin", request(0, pin_scope=True)),
+}
 WHY = {
     "process_huge": "no list outside CMA has a block of 2 MiB, and this request may borrow",
     "pin_huge": "no list outside CMA has a block of 2 MiB, and what a pin asks for may not borrow",
@@ -150,15 +155,23 @@ WHY = {
 
 @cache
 def served() -> dict[str, str]:
-    """What each request gets from the host with CMA."""
-    return dict(zip(PARTS, served_from(host(**LENT).zone).values(), strict=True))
+    """Where each request gets its memory on the host with CMA, if it comes alone."""
+    found = {}
+    for part, (_, want) in REQUESTS.items():
+        zone = host(**LENT).zone
+        pfn = get_page_from_freelist(zone, want)
+        if pfn is None:
+            found[part] = errno_name(-ENOMEM)
+        else:
+            found[part] = "CMA" if zone.pageblock_type(pfn) == MIGRATE_CMA else "ordinary memory"
+    return found
 
 
 requests = Card(
     "Where does each of three requests get its memory from?\n"
     "Each is made by itself. A process's memory can be moved later. `-ENOMEM` means from nowhere.",
-    dict.fromkeys(PARTS, ("CMA", "ordinary memory", "-ENOMEM")),
-    labels={part: f"A {name}." for part, name in PARTS.items()},
+    dict.fromkeys(REQUESTS, ("CMA", "ordinary memory", "-ENOMEM")),
+    labels={part: f"A {words}." for part, (words, _) in REQUESTS.items()},
     outcome=served,
     against=lambda part, _: (WHY[part], f"{served()[part]}; {WHY[part]}"),
     if_right="a huge page can be had, but only where a pin may not leave it",

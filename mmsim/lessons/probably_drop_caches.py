@@ -13,7 +13,7 @@ from mmsim.evidence.measured import Share, Trial, best_split, trials
 from mmsim.lessons.card import Card, widget
 from mmsim.lessons.form import FormError, Verdict, failed, passed
 from mmsim.scenarios import drop_caches_only, pin_versus, timed_hold
-from mmsim.scenarios.clock import attempts
+from mmsim.scenarios.clock import split_times
 from mmsim.scenarios.knobs import number as whole
 from mmsim.scenarios.situation import ALL_MOVED, MISSED, NOT_SPLIT
 from mmsim.views.charts import Axis, Bar, Plot, Style, bars, dot_sign, line_sign, percent
@@ -306,7 +306,7 @@ def bins(found: Sequence[Trial]) -> dict[int, Share]:
 def check_times(version: str, how: str) -> list[int]:
     """When each attempt at a split looks at the count, in units of the clock."""
     situation = timed_hold(version, hold=100_000, allocation=how, order=1)
-    return [round(look) for look in attempts(situation)]
+    return [round(look) for look in split_times(situation)]
 
 
 @cache

@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 from mmsim import errno
+from mmsim.amounts import size_words
 from mmsim.datafiles import load_csv
 from mmsim.engine.trace import Trace
 from mmsim.errors import shown
@@ -20,7 +21,6 @@ from mmsim.scenarios.observed import migrate_returns, pin_result
 from mmsim.views.flow import count_flow, end_words, tries_picture
 from mmsim.views.show import Shown
 from mmsim.views.tables import Frame, counters_by_version, frame, labels
-from mmsim.views.words import size_words
 
 VERSIONS = ("base", "v1", "v2")
 

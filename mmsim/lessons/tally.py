@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from mmsim.amounts import plural
 from mmsim.errors import shown
 from mmsim.lessons import COURSE, Lesson, number
 from mmsim.lessons.card import Card
@@ -16,7 +17,6 @@ from mmsim.lessons.form import ONLY, options, said
 from mmsim.progress import Book, Entry
 from mmsim.views.charts import Bar, bars
 from mmsim.views.svg import FILLS, Picture
-from mmsim.views.words import plural
 
 BEFORE, AFTER = (
     "the_report.pretest",

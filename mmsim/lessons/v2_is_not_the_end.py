@@ -8,6 +8,7 @@ from functools import cache, lru_cache
 from itertools import takewhile
 from typing import Any, NamedTuple
 
+from mmsim.amounts import plural
 from mmsim.constants import MIGRATE_PASSES, REASONS
 from mmsim.datafiles import load_csv
 from mmsim.engine.trace import Trace
@@ -35,7 +36,6 @@ from mmsim.views.flow import flow_picture
 from mmsim.views.state import state_picture
 from mmsim.views.svg import FILLS, INK, Picture, Svg
 from mmsim.views.tables import Frame, frame, labels
-from mmsim.views.words import plural
 
 PIN, PINNED, TODAY = "pin", "pinned", "6.12"
 REFUSED, FAILED = "thp_split_page_failed", "thp_migration_fail"

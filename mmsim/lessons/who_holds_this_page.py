@@ -3,22 +3,102 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Generator, Mapping
 from functools import cache
 from typing import Any
 
-from mmsim.constants import HPAGE_PMD_NR
+from mmsim.constants import ANON, HPAGE_PMD_NR, SHMEM
+from mmsim.engine.actor import Actor
+from mmsim.engine.op import Op
+from mmsim.engine.schedule import one_after_another
 from mmsim.engine.trace import Trace
+from mmsim.errors import UserError
 from mmsim.lessons.card import Card, Pick, quiz, seeded, widget
 from mmsim.lessons.form import Choices, FormError, Verdict, failed, passed, ran
+from mmsim.mm.actors import holder, isolate_by_name, pinner
 from mmsim.mm.folio import ISOLATION, Folio
+from mmsim.mm.memory import map_in_another_process
+from mmsim.mm.seams import Version
+from mmsim.mm.shmem import populate
+from mmsim.mm.world import World
+from mmsim.scenarios.knobs import Knobs, one_of
 from mmsim.scenarios.knobs import number as whole
-from mmsim.scenarios.one_page import HOLDERS, PAGE_KNOBS, folio_of, page_life, page_with
+from mmsim.scenarios.situation import Setup, scenario
 from mmsim.views.ledger import SPLIT_CHECK, ledger_of, ledger_picture
 from mmsim.views.operations import call
 from mmsim.views.show import Shown
 from mmsim.views.svg import Picture
 from mmsim.views.tables import Frame, frame, labels
+
+# -- a page with its holders, as a scenario
+#
+# It knows no count.  Each run starts without a folio, and holders come by the kernel's own steps,
+# so every number that the lesson shows is what the model has counted.
+
+REGION = "A"
+MAPPERS = ("guest", "backend", "monitor", "backup")  # the first one also fills the memory
+HOLDERS = ("drop_caches", "fault", "mincore")
+PINNER = "debugger"  # process_vm_readv() pins while it copies, in Linux 6.1 too
+PAGE_KNOBS = (
+    one_of("order", "9", ["0", "9"], "0: a single page, 9: a huge page of 512"),
+    one_of("cached", "yes", ["yes", "no"], "yes: a page of a memfd, no: of no file (anonymous)"),
+    whole("mappings", 1, 0, len(MAPPERS), "how many processes map it"),
+    one_of("isolated", "yes", ["yes", "no"], "has the caller isolated it to move it?"),
+    whole("holders", 0, 0, len(HOLDERS), "how many others have looked it up just now"),
+    one_of("pin", "no", ["no", "yes"], "does a debugger pin one page of it, to read it?"),
+)
+
+
+def _does(name: str, step: Callable[[str, int], Op]) -> Actor:
+    """Takes this one step on the page."""
+
+    def path() -> Generator[Op, Any, None]:
+        yield step(REGION, 0)
+
+    return Actor(name, path)
+
+
+@scenario(*PAGE_KNOBS)
+def page_with(version: Version, knobs: Knobs) -> Setup:
+    """A page with the holders that the knobs ask for.
+
+    Raises UserError for knobs that contradict each other."""
+    order, mappings = int(knobs["order"]), knobs["mappings"]
+    kind = SHMEM if knobs["cached"] == "yes" else ANON
+    if kind == ANON and not mappings:
+        raise UserError(
+            "with cached='no' and mappings=0 nobody needs the page, and the kernel frees it"
+        )
+    if knobs["pin"] == "yes" and not mappings:
+        raise UserError("with mappings=0 nobody can pin the page: a pin goes by a mapping")
+    actors = [Actor(MAPPERS[0], lambda: populate(REGION, order, kind, mappings > 0))]
+    actors += [_does(name, map_in_another_process) for name in MAPPERS[1:mappings]]
+    if knobs["isolated"] == "yes":
+        actors.append(_does("caller", isolate_by_name))
+    actors += [holder(name, REGION, 0, leaves=False) for name in HOLDERS[: knobs["holders"]]]
+    if knobs["pin"] == "yes":
+        actors.append(pinner(PINNER, REGION, 0, leaves=False))
+    return Setup(World(), tuple(actors), usual=lambda: one_after_another)
+
+
+@scenario()
+def page_life(version: Version, knobs: Knobs) -> Setup:
+    """A huge page from its allocation on: cached, mapped twice, isolated, looked at in passing."""
+    actors = (
+        Actor(MAPPERS[0], lambda: populate(REGION, 9, SHMEM, True)),
+        _does(MAPPERS[1], map_in_another_process),
+        _does("caller", isolate_by_name),
+        holder(HOLDERS[0], REGION, 0),
+    )
+    return Setup(World(), actors, usual=lambda: one_after_another)
+
+
+def folio_of(trace: Trace, position: int | None = None) -> Folio:
+    """The folio after so many steps of a run, or at its end."""
+    state = trace.last if position is None else trace.state(position)
+    folio: Folio = next(iter(state.world.folios.values()))
+    return folio
+
 
 # -- a page and its ledger
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache, partial
 from typing import Any
 
-from mmsim.engine.explore import Finding
+from mmsim.engine.explore import Finding, Property, always, sometimes
 from mmsim.engine.explore import Verdict as SearchVerdict
 from mmsim.engine.scenario import State
 from mmsim.engine.schedule import render
@@ -13,8 +13,10 @@ from mmsim.engine.trace import Trace
 from mmsim.errors import nearest
 from mmsim.lessons.card import Card, quiz, widget
 from mmsim.lessons.form import Choices, Verdict, failed, passed
+from mmsim.mm.folio import ISOLATION, Folio
+from mmsim.mm.world import World
 from mmsim.scenarios import split_race, vfio_map
-from mmsim.scenarios.one_page import CLAIMS
+from mmsim.scenarios.guests import CMA_PFN
 from mmsim.scenarios.situation import NOT_FINISHED, fails
 from mmsim.views.game import Level, played, stands
 from mmsim.views.operations import intent, sentence
@@ -260,6 +262,48 @@ failing = Card(
 
 
 # -- claims about every state
+
+
+def _page(state: State) -> Folio:
+    """The folio at the beginning of A, whole or not."""
+    world: World = state.world
+    return world.folio(CMA_PFN)
+
+
+def _others(state: State) -> int:
+    """References on it of anybody but the split, the page cache and the mappings."""
+    return sum(refs for who, refs in _page(state).held if who != ISOLATION)
+
+
+def _next(state: State) -> str:
+    """The step that the split takes next; "" once it has returned."""
+    op = state.locals[0].op
+    return op.kind.name if op else ""
+
+
+def _frozen(state: State) -> bool:
+    return _page(state).refcount == 0
+
+
+CLAIMS: dict[str, Property] = {
+    "alone": always(
+        "While the count is frozen, the holder has no reference.",
+        lambda s: not (_frozen(s) and _others(s)),
+    ),
+    "checked": always(
+        "Once the check has found no surplus, none can appear before the split's next step.",
+        lambda s: not (_next(s) == "unmap_folio" and _others(s)),
+    ),
+    "mapped": always(
+        "Whenever a refusal of the split has been counted, the page is still mapped.",
+        lambda s: not s.world.vmstat["thp_split_page_failed"] or _page(s).mapcount > 0,
+    ),
+    "piece": sometimes(
+        "It can happen that the page has been split and the holder has a reference.",
+        lambda s: not _page(s).is_thp and _others(s) > 0,
+    ),
+}
+"""What can be said of every state of the race, or of some; not all of it is true."""
 
 
 @cache

@@ -13,4 +13,9 @@ mirrors, or has another name there, its docstring says so (`Kernel:`).
                            occupancy)
     no file of the kernel  folio and world (what all of them work on), seams and versions (what
                            differs between kernels), policies (what no kernel does)
+
+A path has a shape that the C has not.  The search compares the local variables of a path and sees
+nothing else, so all that a path knows stands in one.  A loop that yields therefore counts over a
+name, as in `for index, page in enumerate(todo)`, even if nobody reads `index`.  A yield is a
+statement, a whole condition, or the whole right side of an assignment.  `tests/lint.py` checks it.
 """

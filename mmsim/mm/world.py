@@ -18,7 +18,7 @@ from mmsim.constants import (
     VMSTAT,
 )
 from mmsim.engine.op import Choices, ModelError
-from mmsim.engine.scenario import Pool
+from mmsim.engine.pool import Pool
 from mmsim.mm.compaction import try_to_compact_pages
 from mmsim.mm.folio import ISOLATION, NEW_PAGE, Folio, replace
 from mmsim.mm.page_alloc import free_pages, get_page_from_freelist, request, split_page

@@ -5,7 +5,7 @@ scenario that the engine can run and search.
 
 Files, bottom up: `script` (who comes and goes when), `knobs`, `situation` (how a run can end,
 `Spec`, `Situation`).  Then the scenarios: `guests` (a guest's memory in CMA, and whoever wants
-it), `hosts` (a whole machine), `clock` (a race by the clock), `one_page` (the smallest)."""
+it), `hosts` (a whole machine), `clock` (a race by the clock), `split` (the smallest race)."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from mmsim.scenarios.guests import (
     vfio_map,
 )
 from mmsim.scenarios.hosts import boot_guest, host
-from mmsim.scenarios.one_page import split_race
 from mmsim.scenarios.situation import Situation
+from mmsim.scenarios.split import split_race
 
 __all__ = [
     "CMA_PFN",

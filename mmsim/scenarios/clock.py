@@ -153,8 +153,8 @@ def timed_hold(version: Version, knobs: Knobs) -> Setup:
     )
 
 
-def attempts(situation: Situation) -> list[float]:
-    """When each attempt at a split looked at the references, in units from the start of the pin."""
+def split_times(situation: Situation) -> list[float]:
+    """When each try to split looked at the references, in units from the start of the pin."""
     clock = situation.usual()
     assert isinstance(clock, Clock)
     events = record(situation, clock).events

@@ -47,12 +47,12 @@ from mmsim.scenarios.knobs import (
     when_taken,
 )
 from mmsim.scenarios.script import (
-    Attempts,
     Cue,
     Faults,
     HoldersBetween,
-    Position,
+    PassSite,
     Script,
+    Which,
     come_and_go,
 )
 from mmsim.scenarios.situation import DROPPED, MAPPED, MIGRATED, PINNED, TAKEN_BACK, Setup, scenario
@@ -64,7 +64,7 @@ CMA_PFN = 0x3F800
 NAMES = "ABCDEFGH"
 
 
-def as_left(name: str, order: int, **fields: object) -> Folio:
+def mapped_once(name: str, order: int, **fields: object) -> Folio:
     """A page of a file, huge or with order 0 a single one, as a process leaves it: mapped once.
 
     `fields` are those that differ from that; the count follows."""
@@ -77,7 +77,7 @@ def guest_memory(world: World, thps: int, order: int) -> tuple[Extent, ...]:
     """Put huge pages into CMA, each mapped once; returns the memory as a user sees it."""
     for nth, region in enumerate(NAMES[:thps]):
         world.pageblocks[CMA_PFN // HPAGE_PMD_NR - nth] = MIGRATE_CMA
-        world.add(CMA_PFN - nth * HPAGE_PMD_NR, as_left(region, order))
+        world.add(CMA_PFN - nth * HPAGE_PMD_NR, mapped_once(region, order))
     return tuple(Extent(name, 1 << order) for name in NAMES[:thps])
 
 
@@ -155,9 +155,9 @@ def vfio_map(version: Version, knobs: Knobs) -> Setup:
         world.update(CMA_PFN, writeback=True)
     if trouble == "truncated":
         others.append(truncater("truncater", NAMES[0], 0, waits=True))
-        cues += (Cue("truncater", NAMES[0], Position.at("split.lock", 0)),)
+        cues += (Cue("truncater", NAMES[0], PassSite.at("split.lock", 0)),)
     faults: Faults = {(NAMES[0], "xas_split_alloc"): ((None, "nomem"),)}
-    late: Attempts = frozenset({0} if knobs["targets"] == LATE else ())
+    late: Which = frozenset({0} if knobs["targets"] == LATE else ())
     script = Script(cues, dict.fromkeys(NAMES, late), faults=faults)
     return Setup(world, (main, *others), aim, script)
 
@@ -254,7 +254,7 @@ def lru_batch(version: Version, knobs: Knobs) -> Setup:
     names = [f"P{index + 1}" for index in range(knobs["pages"])]
     world.pageblocks[CMA_PFN // HPAGE_PMD_NR] = MIGRATE_CMA
     for index, name in enumerate(names):
-        world.add(CMA_PFN + index, as_left(name, 0, lru=knobs["batch"] != LRU_ADD or index > 0))
+        world.add(CMA_PFN + index, mapped_once(name, 0, lru=knobs["batch"] != LRU_ADD or index > 0))
     if knobs["batch"] != "none":
         folio_batch_add_and_move(world, ANOTHER_CPU, knobs["batch"], CMA_PFN)
     memory = tuple(Extent(name, 1) for name in names)
@@ -291,7 +291,7 @@ def cma_alloc(version: Version, knobs: Knobs) -> Setup:
     for nth, region in enumerate(NAMES[:thps]):
         pfn = area.base + nth * HPAGE_PMD_NR
         take_block(zone, pfn, HPAGE_PMD_ORDER)
-        world.add(pfn, as_left(region, HPAGE_PMD_ORDER))
+        world.add(pfn, mapped_once(region, HPAGE_PMD_ORDER))
 
     def path() -> Generator[Op, Any, int]:
         return cma.cma_alloc(area, wanted * HPAGE_PMD_NR, HPAGE_PMD_ORDER, version)
@@ -329,7 +329,7 @@ def drop_caches_only(version: Version, knobs: Knobs) -> Setup:
         fields |= {"pmd_maps": 0, "pte_maps": 0}
     names = [f"{'T' if order else 'P'}{number_}" for number_ in range(1, nr + 1)]
     for number_, name in enumerate(names):
-        world.add(FILE_PFN + number_ * HPAGE_PMD_NR, as_left(name, order, **fields))
+        world.add(FILE_PFN + number_ * HPAGE_PMD_NR, mapped_once(name, order, **fields))
     if which := knobs["held"]:
         world.hold(FILE_PFN + (which - 1) * HPAGE_PMD_NR, SOMEBODY)
     if which := knobs["locked"]:

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping
 from typing import Any, NamedTuple
 
-from mmsim.constants import HPAGE_PMD_NR, HPAGE_PMD_ORDER, MIGRATE_CMA, PAGE_SIZE
+from mmsim.constants import HPAGE_PMD_NR, PAGE_SIZE
 from mmsim.engine.actor import Actor
 from mmsim.engine.op import Op
-from mmsim.errno import ENOMEM, name
 from mmsim.errors import UserError
 from mmsim.mm.boot import boot, zone_watermarks
 from mmsim.mm.folio import Extent
-from mmsim.mm.page_alloc import Request, get_page_from_freelist, request
 from mmsim.mm.seams import Version
 from mmsim.mm.shmem import SHMEM_ENABLED, shmem_populate
 from mmsim.mm.vfio import MapDma, vfio_dma_do_map
@@ -85,27 +83,6 @@ def host_zone(knobs: Mapping[str, Any]) -> Zone:
         movable=True,
         watermarks=zone_watermarks(mib * MIB),
     )
-
-
-REQUESTS: Mapping[str, Request] = {
-    "huge page, for a process": request(HPAGE_PMD_ORDER),
-    "huge page, for a long-term pin": request(HPAGE_PMD_ORDER, pin_scope=True),
-    "single page, for a long-term pin": request(0, pin_scope=True),
-}
-
-
-def served_from(zone: Zone) -> dict[str, str]:
-    """Where each of the REQUESTS would get its memory, if it came alone: "CMA", "ordinary memory",
-    or "-ENOMEM" for none.  The zone stays as it is."""
-    found = {}
-    for what, want in REQUESTS.items():
-        after = zone.branch()
-        pfn = get_page_from_freelist(after, want)
-        if pfn is None:
-            found[what] = name(-ENOMEM)
-        else:
-            found[what] = "CMA" if after.pageblock_type(pfn) == MIGRATE_CMA else "ordinary memory"
-    return found
 
 
 # -- boot_guest

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from mmsim.constants import MIGRATE_PASSES
 from mmsim.errors import UserError, nearest
 from mmsim.mm.seams import INVERTED, ISOLATIONS, MEANT, Version
-from mmsim.scenarios.script import SITES, Position
+from mmsim.scenarios.script import SITES, PassSite
 
 Value = int | str
 Knobs = dict[str, Any]
@@ -25,8 +25,8 @@ NOBODY = "nobody"
 class Knob(NamedTuple):
     """One thing to set.  `allowed` lists words; otherwise it is a number from `low` to `high`.
 
-    `several`: it is a list of these words, with commas between.  `is_moment`: one of these words,
-    or a moment of a migration; there are many, and a control shows those that are `offered`."""
+    `several`: it is a list of these words, with commas between.  `is_pass_site`: one of these
+    words, or a site of a pass; there are many, and a control shows those that are `offered`."""
 
     name: str
     default: Value
@@ -34,14 +34,14 @@ class Knob(NamedTuple):
     low: int = 0
     high: int = 0
     allowed: tuple[str, ...] = ()
-    is_moment: bool = False
+    is_pass_site: bool = False
     offered: tuple[str, ...] = ()
     several: bool = False
 
     @property
     def values(self) -> str:
         """What it can be, for people."""
-        if self.is_moment:
+        if self.is_pass_site:
             words = " or ".join(self.allowed)
             return f"{words}, PASS (0-{MIGRATE_PASSES - 1}) or PASS.SITE ({', '.join(SITES)})"
         if self.several:
@@ -51,7 +51,7 @@ class Knob(NamedTuple):
     def read(self, given: object) -> Value:
         """The value as the scenario uses it; raises UserError."""
         text = str(given).strip()
-        if self.is_moment:
+        if self.is_pass_site:
             if text in self.allowed:
                 return text
             pass_, point, site = text.partition(".")
@@ -90,30 +90,30 @@ def one_of(name: str, default: str, allowed: Sequence[str], what: str) -> Knob:
 
 
 def when_taken(what: str) -> Knob:
-    """The knob for when somebody comes: at the start, or at a moment of a migration."""
+    """The knob for when somebody comes: at the start, or at a site of a pass."""
     freezes = ("0.split.freeze", "0.move.freeze")
-    return Knob("taken", "start", what, allowed=("start",), is_moment=True, offered=freezes)
+    return Knob("taken", "start", what, allowed=("start",), is_pass_site=True, offered=freezes)
 
 
 def when_released(what: str, default: str = "never") -> Knob:
-    """The knob for when somebody goes: never, or at a moment of a migration."""
+    """The knob for when somebody goes: never, or at a site of a pass."""
     passes = tuple(map(str, range(1, MIGRATE_PASSES)))
-    return Knob("released", default, what, allowed=("never",), is_moment=True, offered=passes)
+    return Knob("released", default, what, allowed=("never",), is_pass_site=True, offered=passes)
 
 
-def position(when: Value) -> Position:
+def read_pass_site(when: Value) -> PassSite:
     """`"3"`: the beginning of pass 3; `"0.split.freeze"`: before a split's freeze in pass 0."""
     pass_, _, site = str(when).partition(".")
-    return Position.at(site or SITES[0], int(pass_))
+    return PassSite.at(site or SITES[0], int(pass_))
 
 
-def read_span(knobs: Knobs) -> tuple[Position | None, Position | None]:
+def read_span(knobs: Knobs) -> tuple[PassSite | None, PassSite | None]:
     """When somebody comes (None: at the start) and goes (None: never), by the two knobs.
 
     Whoever comes has to find a pass; whoever goes may do so behind the last one."""
     taken, released = knobs.get("taken", "start"), knobs["released"]
-    start = None if taken == "start" else position(taken)
-    end = None if released == "never" else position(released)
+    start = None if taken == "start" else read_pass_site(taken)
+    end = None if released == "never" else read_pass_site(released)
     passes = knobs.get("passes", MIGRATE_PASSES)
     if start is not None and start.pass_ >= passes:
         raise UserError(f"taken is {taken}, but with passes={passes} the last pass is {passes - 1}")

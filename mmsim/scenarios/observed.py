@@ -19,7 +19,7 @@ def regions(world: World) -> list[str]:
     return list(dict.fromkeys(folio.region for _, folio in named(world)))
 
 
-def pieces(world: World, region: str) -> tuple[int, int]:
+def pages_in_and_outside_cma(world: World, region: str) -> tuple[int, int]:
     """How many pages of a region are in CMA, and how many elsewhere."""
     sizes = [(world.in_cma(pfn), folio.nr_pages) for pfn, folio in named(world, region)]
     inside = sum(pages for in_cma, pages in sizes if in_cma)

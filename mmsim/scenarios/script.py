@@ -1,7 +1,7 @@
-"""Named moments of a migration, and the scheduler that makes holders come and go at them.
+"""The sites of each pass of a migration, and a scheduler that makes holders come and go at them.
 
-A moment is a `Position`: which call of migrate_pages(), which round and pass, and which *site* of
-the visit of a folio.  The paths declare their sites, and tell at each visit which pass this is.
+A `PassSite` says which call of migrate_pages(), which round and pass, and which *site* of the visit
+of a folio.  The paths declare their sites, and tell at each visit which pass this is.
 Vectors have other words for the same sites: see `mmsim.evidence.vectors`."""
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ ROUNDS_MAX = 1_000
 """The kernel would go round for ever with a page that nobody can isolate."""
 
 
-class Position(NamedTuple):
-    """A moment; positions are ordered like the tuples they are.  `site` is an index of SITES."""
+class PassSite(NamedTuple):
+    """A site of one pass; ordered like the tuple it is.  `site` is an index of SITES."""
 
     call: int
     round: int
@@ -40,13 +40,13 @@ class Position(NamedTuple):
     site: int
 
     @classmethod
-    def at(cls, site: str, pass_: int, round_: int = 1, call: int = 0) -> Position:
-        """The position of a named site."""
+    def at(cls, site: str, pass_: int, round_: int = 1, call: int = 0) -> PassSite:
+        """This pass, at the site of this name."""
         return cls(call, round_, pass_, SITES.index(site))
 
 
-NOTHING_YET = Position(-1, 0, 0, 0)
-"""Before every position."""
+NOTHING_YET = PassSite(-1, 0, 0, 0)
+"""Before every other one."""
 
 
 def _is_there(world: World, name: str) -> bool:
@@ -65,34 +65,35 @@ class Cue(NamedTuple):
 
     actor: str
     folio: str
-    at: Position | None = None
+    at: PassSite | None = None
     pin_round: int = 0
     when_waited_for: bool = False
 
 
 def come_and_go(
-    actor: str, folio: str, start: Position | None, end: Position | None
+    actor: str, folio: str, start: PassSite | None, end: PassSite | None
 ) -> tuple[Cue, ...]:
     """Somebody comes at `start` (None: at once) and goes at `end` (None: never)."""
     came = Cue(actor, folio, start)
     return (came, Cue(actor, folio, end)) if end else (came,)
 
 
-Attempts = frozenset[int] | None
-Faults = dict[tuple[str, str], tuple[tuple[Attempts, str], ...]]
+Which = frozenset[int] | None
+"""Which of several tries, from 0; None for all."""
+Faults = dict[tuple[str, str], tuple[tuple[Which, str], ...]]
 
 
 @dataclasses.dataclass(frozen=True)
 class Script:
     """Everything that happens besides the operation.
 
-    `targets`: folio name -> which of its requests for a destination fail, None for all.
-    `faults`: (folio name, name of the step) -> which of its attempts fail (None: all) and how;
-    the first that fits counts.
+    `targets`: folio name -> which of its requests for a destination fail.
+    `faults`: (folio name, name of the step) -> which of its tries fail, and how; the first that
+    fits counts.
     """
 
     cues: tuple[Cue, ...] = ()
-    targets: dict[str, Attempts] = dataclasses.field(default_factory=dict)
+    targets: dict[str, Which] = dataclasses.field(default_factory=dict)
     huge_targets_none: bool = False
     faults: Faults = dataclasses.field(default_factory=dict)
 
@@ -102,7 +103,7 @@ class Half(NamedTuple):
 
     pfns: tuple[int, ...] = ()
     name: str = ""
-    end: Position = NOTHING_YET
+    end: PassSite = NOTHING_YET
 
 
 class Scripted:
@@ -119,15 +120,15 @@ class Scripted:
         self.calls = self.rounds = self.drains = 0
         self.passes: dict[tuple[int, int], int] = {}
         self._cues = sorted(script.cues, key=lambda cue: cue.at or NOTHING_YET)
-        self._attempts: Counter[tuple[str, str]] = Counter()
+        self._tries: Counter[tuple[str, str]] = Counter()
         self._seen: Local | None = None
         self._in_gup = False
         self._pass = (1, -1)  # round and pass of the visit that goes on
         self._now = ("", NOTHING_YET)  # which folio is at which site
         self._half = Half()
         self._over = NOTHING_YET  # the end of the last pass that is over for all folios
-        self._over_for: dict[str, Position] = {}  # the same for one folio
-        self._reached: set[tuple[str, Position]] = set()  # of what was asked for
+        self._over_for: dict[str, PassSite] = {}  # the same for one folio
+        self._came_to: set[tuple[str, PassSite]] = set()  # of what was asked for
 
     def __call__(self, scenario: Scenario, state: State) -> Move:
         local = scenario.local(state, self.main)
@@ -148,8 +149,8 @@ class Scripted:
         self._now = ("", NOTHING_YET)
         op, call = local.op, max(self.calls - 1, 0)
         if op is None:
-            if not self.calls:  # attempts at a split end like passes
-                self._over = Position(call, *self._pass, BETWEEN_PASSES)
+            if not self.calls:  # tries to split end like passes
+                self._over = PassSite(call, *self._pass, BETWEEN_PASSES)
             return
         in_gup = op.site in ("gup.pin", "gup.fault")
         self.rounds += in_gup and not self._in_gup
@@ -160,7 +161,7 @@ class Scripted:
         self.calls += op.site == "migrate.start"
         if ended := op.notes.get("ended"):  # also a pass over an empty list, which visits nobody
             round_, pass_ = ended
-            self._over = Position(call, round_, pass_, BETWEEN_PASSES)
+            self._over = PassSite(call, round_, pass_, BETWEEN_PASSES)
             self.passes[call, round_] = pass_ + 1
         if op.site == "migrate.out":
             self._begin_half(Half(), world)
@@ -173,16 +174,16 @@ class Scripted:
             round_, pass_ = self._pass
             self.passes[call, round_] = pass_ + 1
             if "half" in op.notes:
-                end = Position(call, round_, pass_, BETWEEN_PASSES)
+                end = PassSite(call, round_, pass_, BETWEEN_PASSES)
                 self._begin_half(Half(op.notes["batch"], op.notes["half"], end), world)
-            self._now = (world.folio(op.args[0]).name, Position.at(site, pass_, round_, call))
+            self._now = (world.folio(op.args[0]).name, PassSite.at(site, pass_, round_, call))
 
-    def reached(self, folio: str, at: Position) -> bool:
+    def has_come_to(self, folio: str, at: PassSite) -> bool:
         """Have the visits of this folio come so far, now or at an earlier step?"""
         over_for = at.site == BETWEEN_PASSES and at <= self._over_for.get(folio, NOTHING_YET)
         if over_for or at <= self._over or (folio == self._now[0] and at <= self._now[1]):
-            self._reached.add((folio, at))
-        return (folio, at) in self._reached
+            self._came_to.add((folio, at))
+        return (folio, at) in self._came_to
 
     def _begin_half(self, half: Half, world: World) -> None:
         """Another pass than before begins, or none: so that one is over for the folios it had."""
@@ -195,15 +196,15 @@ class Scripted:
 
     def _due(self, scenario: Scenario, state: State) -> str | None:
         for cue in self._cues:
-            if self._has_come(scenario, state, cue) and scenario.blocked(state, cue.actor) is None:
+            if self._is_cued(scenario, state, cue) and scenario.blocked(state, cue.actor) is None:
                 self._cues.remove(cue)
                 return cue.actor
         return None
 
-    def _has_come(self, scenario: Scenario, state: State, cue: Cue) -> bool:
+    def _is_cued(self, scenario: Scenario, state: State, cue: Cue) -> bool:
         op = scenario.local(state, self.main).op
         if cue.at:
-            come = self.reached(cue.folio, cue.at)
+            come = self.has_come_to(cue.folio, cue.at)
         elif cue.when_waited_for:
             blocked = op is not None and scenario.blocked(state, self.main) is not None
             folio = state.world.folios.get(op.args[0]) if op and op.args else None
@@ -220,21 +221,21 @@ class Scripted:
         name = op.kind.name
         folio = world.folios.get(op.args[0]) if op.args else None
         about = folio.name if folio else ""
-        attempt = self._attempts[about, name]
-        self._attempts[about, name] += 1
+        nth = self._tries[about, name]
+        self._tries[about, name] += 1
         faults = self.script.faults.get((about, name), ())
         if name == "alloc_migration_target":
             huge = folio is not None and folio.is_thp
             default = None if huge and self.script.huge_targets_none else frozenset[int]()
             faults = ((self.script.targets.get(about, default), "fail"),)
         allowed = op.kind.choices(world, self.main, *op.args)
-        for attempts, choice in faults:
-            if (attempts is None or attempt in attempts) and choice in allowed:
+        for which, choice in faults:
+            if (which is None or nth in which) and choice in allowed:
                 return choice
         return allowed[0]
 
 
-# -- holders: they come at one moment and leave at another
+# -- holders: they come at one site and leave at another
 
 
 class HoldersBetween(Scripted):
@@ -250,8 +251,8 @@ class HoldersBetween(Scripted):
         main: str,
         holders: tuple[str, ...],
         region: str,
-        taken: Position | None,
-        released: Position | None,
+        taken: PassSite | None,
+        released: PassSite | None,
     ):
         super().__init__(main, Script())
         self.holders = holders
@@ -261,9 +262,9 @@ class HoldersBetween(Scripted):
 
     def _due(self, scenario: Scenario, state: State) -> str | None:
         everybody = scenario.blocked(state, self.main) is not None or (
-            self.released is not None and self.reached(self.region, self.released)
+            self.released is not None and self.has_come_to(self.region, self.released)
         )
-        come = self.taken is None or self.reached(self.region, self.taken)
+        come = self.taken is None or self.has_come_to(self.region, self.taken)
         for name in self.holders:
             if scenario.blocked(state, name) is not None:
                 continue

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from mmsim import errno
+from mmsim.amounts import plural
 from mmsim.engine import schedule
 from mmsim.engine.actor import Actor
 from mmsim.engine.explore import STATES_MAX, Exploration, Property, explore
@@ -39,15 +40,17 @@ FAILURES = (NOT_SPLIT, NOT_MOVED, MISSED, SINGLE, NO_MEMORY, NO_ROOM, ALL_MOVED,
 
 
 class Aim(NamedTuple):
-    """What the main actor wants: the name of its success, which results are one, in words."""
+    """What the main actor wants.
 
-    word: str
-    reached: Callable[[int], bool]
-    words: Callable[[int], str]
+    `outcome` names its success, `succeeds` says which results are one, `say` puts one in words."""
+
+    outcome: str
+    succeeds: Callable[[int], bool]
+    say: Callable[[int], str]
 
 
 def _pages(rc: int, what: str) -> str:
-    return f"{rc:,} {'page' if rc == 1 else 'pages'} {what}"
+    return f"{plural(rc, 'page')} {what}"
 
 
 PINNED = Aim("pinned", lambda rc: rc > 0, lambda rc: _pages(rc, "pinned"))
@@ -107,7 +110,7 @@ def left_behind(world: World) -> str:
     inside = _in_cma(world)
     pieces = sum(not folio.is_thp for folio in inside)
     if pieces:
-        return f"{pieces} {'piece' if pieces == 1 else 'pieces'} left behind"
+        return f"{plural(pieces, 'piece')} left behind"
     if inside:
         return "still mapped" if all(folio.mapcount for folio in inside) else "left unmapped"
     return ""
@@ -214,15 +217,15 @@ class Situation(Scenario):
     def succeeded(self, state: State) -> bool:
         """Has the main actor returned what it was started for?"""
         local = self.local(state, self.main)
-        return bool(local.finished and self.aim.reached(local.result))
+        return bool(local.finished and self.aim.succeeds(local.result))
 
     def outcome(self, state: State) -> str:
         """How the main actor fared, in a few words that stay the same for the same end."""
         local = self.local(state, self.main)
         if not local.finished:
             return NOT_FINISHED
-        if self.aim.reached(local.result):
-            return self.aim.word
+        if self.aim.succeeds(local.result):
+            return self.aim.outcome
         return why_failed(state.world, local.result, self.aim)
 
     def full_outcome(self, state: State) -> str:
@@ -237,7 +240,7 @@ class Situation(Scenario):
         if not local.finished:
             return NOT_FINISHED
         rc: int = local.result
-        return self.aim.words(rc) if self.aim.reached(rc) else errno.name(rc)
+        return self.aim.say(rc) if self.aim.succeeds(rc) else errno.name(rc)
 
 
 # -- named scenarios

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
+from mmsim.amounts import RARE, chance, count, fraction
 from mmsim.engine.explore import Outcome
 from mmsim.evidence.measured import CONFIDENCE, wilson
 from mmsim.scenarios.situation import fails
 from mmsim.views.charts import dot, interval
 from mmsim.views.svg import FILLS, LINE, PANEL, SMALL_TEXT, Picture, Svg
-from mmsim.views.words import RARE, chance, count, fraction, outcome_sign
+from mmsim.views.words import outcome_sign
 
 WIDTH = 640.0
 OUTCOMES_MAX = 6

@@ -7,6 +7,7 @@ from string import ascii_lowercase
 from typing import Any
 
 from mmsim import errno
+from mmsim.amounts import plural, times
 from mmsim.constants import HPAGE_PMD_NR, HPAGE_PMD_ORDER
 from mmsim.evidence.counters import EVIDENCE, PAGES, Delta
 from mmsim.evidence.diagnose import (
@@ -23,7 +24,7 @@ from mmsim.evidence.diagnose import (
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios.situation import MISSED, NOT_MOVED, NOT_SPLIT, PINNED, SINGLE
 from mmsim.views.flow import FlowCounts, count_flow
-from mmsim.views.words import command_words, in_a_row, plural, times
+from mmsim.views.words import command_words, in_a_row
 
 GROUPS_MAX, PATHS_MAX = 4, 10
 """So many groups, and paths of a group, are shown unless everything is asked for."""
@@ -100,7 +101,7 @@ def _result(path: Explanation) -> str:
     rc = trace.results[main]
     if main == "migrate":
         return f"migrate_pages() returns {codes}"
-    result = "succeeds" if situation.aim.reached(rc) else f"fails with {errno.name(rc)}"
+    result = "succeeds" if situation.aim.succeeds(rc) else f"fails with {errno.name(rc)}"
     return f"migrate_pages() returns {codes}, and the {_ASKER[main]} {result}"
 
 
@@ -297,7 +298,7 @@ def _one(diagnosis: Diagnosis, groups_max: int | None) -> str:
     if diagnosis.by_others:
         lines += ["", by_others_words(delta)]
         exact = first and first.run.is_huge and first.times == 1 and not first.others
-        failed = first and first.run.outcome != PINNED.word
+        failed = first and first.run.outcome != PINNED.outcome
         shown = shown if (exact and failed) or groups_max is None else ()
     elif first is None:
         return "\n".join([*lines, "", *_no_path(diagnosis)])

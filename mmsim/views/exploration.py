@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple
 
+from mmsim.amounts import chance, count, plural
 from mmsim.engine import schedule
 from mmsim.engine.explore import Exploration, Outcome, Verdict
 from mmsim.mm.versions import BASE
 from mmsim.scenarios import Situation
 from mmsim.scenarios.situation import Spec
 from mmsim.views.run_text import heading
-from mmsim.views.words import chance, command_words, count, plural
+from mmsim.views.words import command_words
 
 LEGEND = "share: of all schedules; odds: a fair coin says who moves; steps: of a shortest schedule"
 
@@ -33,7 +34,7 @@ class Searched(NamedTuple):
     def verdict(self) -> Verdict:
         """Does the claim hold?  One outcome settles it: one of the goal's name, or without a goal
         one that is not the aim."""
-        goal, aim = self.goal, self.situation.aim.word
+        goal, aim = self.goal, self.situation.aim.outcome
         settled = any(goal in each.name if goal else each.name != aim for each in self.outcomes)
         if not settled and not self.found.complete:
             return Verdict.NOT_FINISHED
@@ -81,7 +82,7 @@ class Searched(NamedTuple):
         else:
             lines.append("No run has come to an end yet.")
         lines += self._shortest()
-        claim = f"every order{bound} ends in {situation.aim.word!r}"
+        claim = f"every order{bound} ends in {situation.aim.outcome!r}"
         if self.goal is not None:
             claim = f"some order{bound} ends in {self.goal!r}"
         lines += ["", f"Claim: {claim}.  Verdict: {self.verdict.value}."]

@@ -10,6 +10,7 @@ from functools import cache
 from typing import NamedTuple
 
 from mmsim import datafiles
+from mmsim.amounts import plural
 from mmsim.constants import HPAGE_PMD_NR, MIGRATE_PASSES, REPORTED
 from mmsim.views.svg import (
     ACTOR_FILLS,
@@ -26,7 +27,6 @@ from mmsim.views.svg import (
     Picture,
     Svg,
 )
-from mmsim.views.words import plural
 
 KERNELS = ("base", "v1", "v2")
 NOBODY, NEVER = "nobody", "never"

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from mmsim import errno
+from mmsim.amounts import times
 from mmsim.constants import MIGRATE_PASSES
 from mmsim.engine.trace import Trace
 from mmsim.scenarios.observed import migrate_returns, pin_result
@@ -28,7 +29,7 @@ from mmsim.views.svg import (
     number,
     text_width,
 )
-from mmsim.views.words import main_actor, result_words, times, version_words
+from mmsim.views.words import main_actor, result_words, version_words
 
 # How a visit of a huge page ends.  A split is refused in one of three places.
 FREED, MOVED, BUSY, NO_TARGET, SPLIT = "freed", "moved", "busy", "no target", "split"

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from mmsim.amounts import plural, size_words
 from mmsim.constants import (
     HPAGE_PMD_ORDER,
     MAX_ORDER,
@@ -51,7 +52,6 @@ from mmsim.views.svg import (
     number,
 )
 from mmsim.views.tables import frame, labels
-from mmsim.views.words import plural, size_words
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from mmsim import errno
+from mmsim.amounts import plural
 from mmsim.constants import REASONS
 from mmsim.engine.op import Op
 from mmsim.engine.scenario import Event
@@ -21,7 +22,7 @@ from mmsim.engine.trace import Moment
 from mmsim.mm.folio import ISOLATION, NEW_PAGE, Folio, extra_pins_of
 from mmsim.mm.page_ref import ME
 from mmsim.mm.world import World, page_name
-from mmsim.views.words import page_words, place, plural, result_words, short_name, subject
+from mmsim.views.words import page_words, place, result_words, short_name, subject
 
 _YES_NO = {True: "yes", False: "no"}
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from mmsim.amounts import plural
 from mmsim.engine.trace import Moment, Trace
 from mmsim.scenarios import Situation
 from mmsim.views.ledger import describe, ledger_at
@@ -27,7 +28,7 @@ from mmsim.views.svg import (
     text_width,
     wrap,
 )
-from mmsim.views.words import outcome_sign, plural
+from mmsim.views.words import outcome_sign
 
 LEFT, RIGHT, HEIGHT = 574.0, 406.0, 454.0
 ROW, ROWS_MAX = 16.0, 17

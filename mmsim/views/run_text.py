@@ -8,6 +8,7 @@ from itertools import zip_longest
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
+from mmsim.amounts import plural
 from mmsim.engine import schedule
 from mmsim.engine.scenario import Event
 from mmsim.engine.trace import Moment, Trace
@@ -15,7 +16,7 @@ from mmsim.errno import EFAULT
 from mmsim.mm.folio import ISOLATION
 from mmsim.mm.world import FIRST_TARGET_PFN, World
 from mmsim.scenarios.hosts import GUEST
-from mmsim.scenarios.observed import named, pieces, regions
+from mmsim.scenarios.observed import named, pages_in_and_outside_cma, regions
 from mmsim.scenarios.situation import (
     DROPPED,
     MAPPED,
@@ -26,7 +27,7 @@ from mmsim.scenarios.situation import (
     Situation,
 )
 from mmsim.views.operations import arguments, call
-from mmsim.views.words import main_actor, place, plural, result_words, short_name
+from mmsim.views.words import main_actor, place, result_words, short_name
 
 # -- what a step changed: every value that is another now, whose and which, before and after
 
@@ -91,7 +92,7 @@ def _touched(world: World, other: World) -> dict[str, int]:
 
 def _of_region(world: World, region: str) -> dict[str, str]:
     folios = [folio for _, folio in named(world, region)]
-    inside, outside = pieces(world, region)
+    inside, outside = pages_in_and_outside_cma(world, region)
     return {
         "pages in CMA": str(inside),
         "pages elsewhere": str(outside),
@@ -362,7 +363,7 @@ def _end(trace: Trace, actor: str) -> str:
 def where_words(world: World, region: str) -> str:
     """Where the pages of a region are: one sentence."""
     folios = named(world, region)
-    inside, outside = pieces(world, region)
+    inside, outside = pages_in_and_outside_cma(world, region)
     if region == GUEST:
         return f"Of the guest's {inside + outside:,} pages {inside:,} lie in CMA."
     if len(folios) == 1:
@@ -401,11 +402,11 @@ def _meaning(trace: Trace) -> str:
         return "The migration gave up with an error."
     good, bad = _MEANINGS[aim]
     inside = any(world.in_cma(pfn) for pfn, _ in named(world))
-    reached = bool(rc) if aim is DROPPED else aim.reached(rc)
+    succeeded = bool(rc) if aim is DROPPED else aim.succeeds(rc)
     but = "" if inside else ", although every page has been moved"
     if rc == -EFAULT:
         but = ", because the file was truncated: the page is no part of it any more"
-    return good if reached else bad.format(but=but)
+    return good if succeeded else bad.format(but=but)
 
 
 def summary(trace: Trace) -> str:

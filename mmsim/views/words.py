@@ -1,83 +1,25 @@
-"""What people call things: numbers, sizes, pages, places, actors, results."""
+"""What people call things: pages, places, actors, results."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from fractions import Fraction
 from itertools import groupby
-from math import log10
 from typing import Any
 
 from mmsim import errno
-from mmsim.constants import PAGE_SIZE
 from mmsim.engine.scenario import Scenario, State
 from mmsim.mm.folio import ISOLATION, Folio
 from mmsim.mm.world import World, page_name
 from mmsim.scenarios import SCENARIOS
 from mmsim.scenarios.situation import Situation, fails
 
-# -- numbers
-
-EXACT_MAX = 10**12
-RARE = Fraction(1, 1000)
-WRITTEN_MAX = 20
-_UNITS = ("KiB", "MiB", "GiB", "TiB")
-
-
-def count(number: int | None) -> str:
-    """`7,773`, `1.68e19`; None is a number without limit."""
-    if number is None:
-        return "no limit"
-    if number < EXACT_MAX:
-        return f"{number:,}"
-    exponent = int(log10(number))  # takes a whole number of any size, as str does not
-    lead = f"{float(Fraction(number, 10**exponent)):.2f}"
-    return f"1.00e{exponent + 1}" if lead == "10.00" else f"{lead}e{exponent}"
-
-
-def chance(odds: Fraction) -> str:
-    """`5.83 %`, `1 in 2,698`, `all but 1 in 2,698`, `never`, `always`.
-
-    What is not certain never looks so by being rounded."""
-    if odds in (0, 1):
-        return "always" if odds else "never"
-    if odds < RARE:
-        return f"1 in {count(round(1 / odds))}"
-    if 1 - odds < RARE:
-        return f"all but 1 in {count(round(1 / (1 - odds)))}"
-    return f"{float(odds * 100):.2f} %"
-
-
-def fraction(odds: Fraction) -> str:
-    """`59/2048`, or how long it would be, if nobody could read it."""
-    said = str(odds)
-    return said if len(said) <= WRITTEN_MAX else f"a fraction of {len(said) - 1} digits"
-
-
-def plural(n: int | None, one: str, many: str = "") -> str:
-    """ "1 reference", "2 references"."""
-    return f"{count(n)} {one if n == 1 else many or one + 's'}"
-
-
-def times(n: int) -> str:
-    """ "once", "twice", "3 times"."""
-    return {1: "once", 2: "twice"}.get(n, f"{n:,} times")
+# -- lists
 
 
 def in_a_row(codes: Sequence[str]) -> str:
     """ "0, 0", but "-EAGAIN ×5" for more than two of one kind in a row."""
     runs = [(code, len(list(group))) for code, group in groupby(codes)]
     return ", ".join(f"{code} ×{n}" if n > 2 else ", ".join([code] * n) for code, n in runs)
-
-
-def size_words(pages: int, page_kib: int = PAGE_SIZE // 1024) -> str:
-    """So many pages as a size: "4 KiB", "2 MiB", "1.5 GiB"; counted if `page_kib` is 0, unknown."""
-    if not page_kib:
-        return plural(pages, "page")
-    size, unit = float(pages * page_kib), 0
-    while round(size, 2) >= 1024 and unit < len(_UNITS) - 1:
-        size, unit = size / 1024, unit + 1
-    return f"{size:.2f}".rstrip("0").rstrip(".") + f" {_UNITS[unit]}"
 
 
 # -- names
@@ -143,8 +85,8 @@ def result_words(scenario: Scenario, state: State, actor: str) -> str:
     result: Any = scenario.local(state, actor).result
     if isinstance(result, bool) or not isinstance(result, int):
         return "done" if result is None else str(result)
-    if isinstance(scenario, Situation) and actor == scenario.main and scenario.aim.reached(result):
-        return scenario.aim.words(result)
+    if isinstance(scenario, Situation) and actor == scenario.main and scenario.aim.succeeds(result):
+        return scenario.aim.say(result)
     return errno.name(result)
 
 

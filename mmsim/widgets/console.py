@@ -10,6 +10,7 @@ from typing import Any
 
 import ipywidgets as w
 
+from mmsim.amounts import plural
 from mmsim.engine.explore import explore
 from mmsim.engine.schedule import render
 from mmsim.mm.versions import VERSIONS
@@ -19,7 +20,6 @@ from mmsim.views.chances import PACES, chances, chances_picture, pace_words
 from mmsim.views.flow import flow_picture
 from mmsim.views.run_text import summary
 from mmsim.views.svg import Picture
-from mmsim.views.words import plural
 from mmsim.widgets.board import Board, in_lines, to_choose
 
 

@@ -13,6 +13,7 @@ from string import ascii_lowercase
 
 import ipywidgets as w
 
+from mmsim.amounts import plural
 from mmsim.engine.scenario import Move
 from mmsim.engine.schedule import render, replaying
 from mmsim.engine.trace import Trace, record
@@ -21,7 +22,6 @@ from mmsim.scenarios.situation import fails
 from mmsim.views.game import Level, Stand, played, stands
 from mmsim.views.run_columns import columns_picture
 from mmsim.views.svg import GREEN
-from mmsim.views.words import plural
 from mmsim.widgets.board import ROW, Frame, keyed
 
 STEP, ALL = "one step", "as far as it goes"

@@ -22,7 +22,7 @@ from small import (
 )
 
 from mmsim.engine.explore import explore
-from mmsim.engine.odds import SearchError, chances_along, components, spread_odds
+from mmsim.engine.odds import SearchError, components, odds_along, spread_odds
 from mmsim.engine.op import choice
 from mmsim.engine.schedule import parse
 
@@ -74,7 +74,7 @@ def test_against_following_every_schedule(name, weights, merge):
     assert {end: (each.schedules, each.odds) for end, each in outcomes.items()} == expected
     assert sum(each.odds for each in outcomes.values()) == 1
     for each in outcomes.values():
-        assert each.odds >= prod(chances_along(scenario, each.shortest, weights)) > 0
+        assert each.odds >= prod(odds_along(scenario, each.shortest, weights)) > 0
     assert found.schedules() == sum(count for count, _ in expected.values())
     assert (name in ("deadlock", "waiting")) == ("deadlock" in expected)
 
@@ -159,7 +159,7 @@ def test_weights_that_can_not_be_used_get_one_sentence(weights, says):
     with pytest.raises(SearchError, match=says):
         explore(scenario).outcomes(str, weights)
     with pytest.raises(SearchError, match=says):
-        chances_along(scenario, parse("b*3 a:ok*2 a", "ab"), weights)
+        odds_along(scenario, parse("b*3 a:ok*2 a", "ab"), weights)
 
 
 def test_a_cycle_may_be_too_large(monkeypatch):
@@ -199,4 +199,4 @@ def test_a_stopped_search_knows_a_part():
 def test_a_schedule_that_can_not_be_has_no_odds():
     for moves, says in (("b", "move 1, b, .*: a"), ("a a", "move 2, a, .*: none")):
         with pytest.raises(ValueError, match=says):
-            chances_along(cells(steps(1)), parse(moves, "ab"))
+            odds_along(cells(steps(1)), parse(moves, "ab"))

@@ -8,7 +8,8 @@ from small import Cells, ask, cells, increment, store, wait_for_x
 from mmsim import engine
 from mmsim.engine.actor import Actor
 from mmsim.engine.op import NOTHING, ModelError, atomic, choice
-from mmsim.engine.scenario import Move, Pool, Scenario
+from mmsim.engine.pool import Pool
+from mmsim.engine.scenario import Move, Scenario
 from mmsim.engine.trace import Trace
 
 

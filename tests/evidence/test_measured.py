@@ -25,7 +25,7 @@ from mmsim.evidence.measured import (
 from mmsim.lessons.how_likely import DISTURBANCES, measured_pins, rescued_pins
 from mmsim.lessons.probably_drop_caches import BIN_US, LATEST_US, UNIT_US, bins, releases
 from mmsim.scenarios import timed_hold
-from mmsim.scenarios.clock import HOLD_MAX, attempts
+from mmsim.scenarios.clock import HOLD_MAX, split_times
 
 
 @pytest.mark.parametrize("scenario", [*DISTURBANCES, ""])
@@ -120,7 +120,7 @@ def last_looks(variant, how):
     """When the last attempt looks, in units of the clock; sorted."""
     version = VERSION_OF[LOOP, variant, RETFIX]
     knobs = {"hold": HOLD_MAX, "allocation": how, "order": 1}
-    return sorted(attempts(timed_hold(version, seed=n, **knobs))[-1] for n in range(1, 201))
+    return sorted(split_times(timed_hold(version, seed=n, **knobs))[-1] for n in range(1, 201))
 
 
 def apart(variant, how, unit):

@@ -11,11 +11,10 @@ from mmsim.lessons import FOLDER
 from mmsim.lessons import capstone_and_recall as lesson
 from mmsim.lessons.how_likely import Retrying, success
 from mmsim.lessons.the_report import OUT, which_fit
-from mmsim.lessons.who_holds_this_page import Y
+from mmsim.lessons.who_holds_this_page import Y, folio_of, page_with
 from mmsim.mm.versions import VERSIONS
 from mmsim.scenarios import vfio_map
 from mmsim.scenarios.observed import counters_of
-from mmsim.scenarios.one_page import folio_of, page_with
 from mmsim.views.flow import count_flow
 
 TEXT = (FOLDER / "capstone_and_recall.md").read_text(encoding="utf-8")

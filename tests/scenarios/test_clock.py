@@ -9,7 +9,7 @@ from mmsim.engine.scenario import Scenario
 from mmsim.engine.trace import record
 from mmsim.mm.filemap import folio_lock, folio_unlock
 from mmsim.scenarios import timed_hold
-from mmsim.scenarios.clock import HOLD_MAX, Clock, attempts
+from mmsim.scenarios.clock import HOLD_MAX, Clock, split_times
 
 
 def test_who_waits_goes_on_when_it_can():
@@ -35,9 +35,9 @@ def test_who_waits_goes_on_when_it_can():
 def test_draws_depend_on_the_seed_and_on_nobody_else():
     """Each step takes from half to one and a half of its time."""
     held = {
-        seed: attempts(timed_hold("v3", hold=HOLD_MAX, order=1, seed=seed)) for seed in (0, 5, 6)
+        seed: split_times(timed_hold("v3", hold=HOLD_MAX, order=1, seed=seed)) for seed in (0, 5, 6)
     }
     assert held[5] != held[6]
-    assert held[5] == attempts(timed_hold("v3", hold=HOLD_MAX - 1, order=1, seed=5))
+    assert held[5] == split_times(timed_hold("v3", hold=HOLD_MAX - 1, order=1, seed=5))
     for (a, b), (c, d) in zip(pairwise(held[0]), pairwise(held[5]), strict=True):
         assert 0.5 * (b - a) <= d - c <= 1.5 * (b - a)

@@ -20,7 +20,7 @@ def test_the_accidental_drain_rescues_a_page_in_a_batch(version):
     """The outcome; pages pinned and released; drains; migrations."""
     for isolation, found in (
         ("meant", (SINGLE, 2, 2, 0, 1)),
-        ("inverted", (PINNED.word, 6, 4, 1, 1)),
+        ("inverted", (PINNED.outcome, 6, 4, 1, 1)),
     ):
         situation = lru_batch(version, isolation=isolation)
         trace = situation.run()

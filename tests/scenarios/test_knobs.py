@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from mmsim.errors import UserError
+from mmsim.lessons.who_holds_this_page import page_with
 from mmsim.scenarios import CMA_PFN, SCENARIOS, cma_alloc, drop_caches_only, pin_versus, vfio_map
 from mmsim.scenarios.knobs import settle
-from mmsim.scenarios.one_page import page_with
 from mmsim.scenarios.situation import ALL_MOVED, CUT_OFF, NO_MEMORY, NOT_MOVED, NOT_SPLIT
 
 WRONG = [
@@ -51,11 +51,11 @@ def test_every_knob_takes_its_default_and_names_itself_when_it_refuses(scenario)
     assert settle(scenario, KNOBS[scenario], {}) == {k.name: k.default for k in KNOBS[scenario]}
     for knob in KNOBS[scenario]:
         limits = () if knob.allowed else (knob.low - 1, knob.high + 1)
-        for value in ("odd", *limits, *["10", "3.", "03", "10.visit"] * knob.is_moment):
+        for value in ("odd", *limits, *["10", "3.", "03", "10.visit"] * knob.is_pass_site):
             with pytest.raises(UserError, match=f"^{knob.name} (must be|can't be)") as error:
                 knob.read(value)
             assert str(value) in str(error.value)
-        if knob.is_moment:  # it has one spelling
+        if knob.is_pass_site:  # it has one spelling
             assert {knob.read(given) for given in (3, "3", " 3 ", "3.visit")} == {"3"}
             assert knob.read("3.unmap") == "3.unmap"
 

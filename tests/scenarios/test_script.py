@@ -4,9 +4,9 @@ import pytest
 from small import PFN, isolated, migrate
 
 from mmsim.mm.actors import holder
-from mmsim.scenarios.script import Cue, Position, Script, Scripted
+from mmsim.scenarios.script import Cue, PassSite, Script, Scripted
 
-END = Position.at("between_passes", 0)
+END = PassSite.at("between_passes", 0)
 
 
 def run(version, *cast, **script):

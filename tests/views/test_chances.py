@@ -9,13 +9,13 @@ from coin import sample
 from small import cells, forever
 from svg_rules import seen
 
+from mmsim.amounts import chance, count, fraction, size_words
 from mmsim.constants import MIGRATE_PASSES
 from mmsim.engine.explore import explore
 from mmsim.lessons.how_likely import Retrying, curve, gone_words, retry_law, success
 from mmsim.scenarios import split_race, vfio_map
 from mmsim.views import chances as view
 from mmsim.views.chances import chances, chances_picture
-from mmsim.views.words import chance, count, fraction, size_words
 
 RACE = split_race(released="1", order=1)
 

@@ -36,7 +36,7 @@ def test_every_control_at_every_value_draws_or_says_why_not():
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_a_control_shows_every_value_that_its_knob_can_have(scenario):
     for knob in SCENARIOS[scenario].knobs:
-        moments = ["0", "9", "0.split.freeze", "2.split.freeze"] * knob.is_moment
+        moments = ["0", "9", "0.split.freeze", "2.split.freeze"] * knob.is_pass_site
         lists = ["nobody", ",".join(knob.allowed)] * knob.several
         limits = () if knob.allowed else (knob.low, knob.high)
         for value in map(knob.read, (*knob.allowed, *moments, *lists, *limits)):
