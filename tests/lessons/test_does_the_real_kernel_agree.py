@@ -9,7 +9,7 @@ from mmsim.datafiles import load_csv
 from mmsim.engine.op import atomic
 from mmsim.lessons import does_the_real_kernel_agree as lesson
 from mmsim.lessons.how_likely import measured_pins
-from mmsim.mm import migrate
+from mmsim.mm import policies
 
 
 def test_the_lines_say_what_the_card_asks():
@@ -61,7 +61,7 @@ def test_stored_odds_are_those_of_a_search(version):
 
 
 def test_a_drain_helps_a_huge_page_as_much_as_an_idle_step_does(monkeypatch):
-    monkeypatch.setattr(migrate, "lru_add_drain_all", atomic(lambda world, me: None))
+    monkeypatch.setattr(policies, "lru_add_drain_all", atomic(lambda world, me: None))
     found = failure_odds("6.12-drain", passes=2, starts=(ANY_STEP,))[ANY_STEP]
     usual, drain = (lesson.odds()[row][lesson.NOT_SPLIT] for row in ("6.12", "6.12-drain"))
     assert f"{float(100 * found[lesson.NOT_SPLIT]):.2f}" == f"{100 * drain:.2f}" == "0.21"

@@ -7,9 +7,12 @@ import subprocess
 import sys
 from itertools import product
 
+import pytest
+
+from mmsim.engine.schedule import ScheduleError
 from mmsim.lessons.who_holds_this_page import HOLDERS, folio_of, page_with
 from mmsim.mm.folio import ISOLATION, NEW_PAGE
-from mmsim.views.ledger import KNOWN, SPLIT_CHECK, ledger
+from mmsim.views.ledger import EXPLAINED, SPLIT_CHECK, ledger_of
 
 POSSIBLE = [
     {"order": o, "cached": c, "mappings": m, "isolated": i, "holders": h, "pin": p}
@@ -36,9 +39,16 @@ def test_every_page_is_consistent_and_has_the_holders_that_were_asked_for():
         assert NEW_PAGE not in names
         if knobs["order"] == "9" and knobs["isolated"] == "yes":
             world = trace.last.world
-            mine, kernels = (ledger(world, "A", check=name).check for name in (KNOWN, SPLIT_CHECK))
+            mine, kernels = (
+                ledger_of(world, "A", check=name).check for name in (EXPLAINED, SPLIT_CHECK)
+            )
             assert mine.expected == kernels.expected
             assert mine.equal == kernels.equal == (not knobs["holders"] and knobs["pin"] == "no")
+
+
+def test_nobody_maps_a_page_before_whoever_has_allocated_it():
+    with pytest.raises(ScheduleError, match="waits for the lock of A, held by guest"):
+        page_with(mappings=2, isolated="no").replay("guest*2 backend")
 
 
 def test_a_cell_that_can_not_be_shows_the_sentence_alone(tmp_path):
