@@ -29,8 +29,9 @@ run_stage() {
     unit) "$bin/pytest" -n auto --dist worksteal tests ;;
     # nbval asks the cell's kernel, so a warning inside pytest itself is not the lesson's
     notebooks)
-        "$bin/pytest" -n auto --dist loadfile -o filterwarnings=default \
-            -p nbval --nbval --nbval-cell-timeout=300 \
+        JUPYTER_RUNTIME_DIR=$logs PYTHONPATH=tests/notebooks \
+            "$bin/pytest" -n auto --dist loadfile -o filterwarnings=default \
+            -p nbval -p kernels_by_ipc --nbval --nbval-cell-timeout=300 \
             --nbval-sanitize-with tests/notebooks/nbval.cfg notebooks
         ;;
     *)
