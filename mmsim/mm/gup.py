@@ -20,7 +20,7 @@ from mmsim.constants import (
 from mmsim.engine.op import Op, atomic, blocking
 from mmsim.errno import EAGAIN, ENOMEM
 from mmsim.mm.filemap import folio_lock, folio_mark_dirty, folio_test_dirty, folio_unlock
-from mmsim.mm.folio import NEW_PAGE, Extent, Page
+from mmsim.mm.folio import Extent, Page
 from mmsim.mm.memory import handle_mm_fault
 from mmsim.mm.migrate import putback_movable_pages
 from mmsim.mm.page_ref import folio_expected_ref_count
@@ -65,14 +65,11 @@ def unpin(world: World, pfn: int, who: str, pins: int) -> None:
 def entry_waits(world: World, me: str, region: str, index: int, *_: object) -> str | None:
     """Guard: who meets a migration entry waits, without a reference (migration_entry_wait()).
 
-    From folio_migrate_mapping() on the page cache has the destination, and the entries are still
-    those of the source.  Who meets another new folio would sleep for its lock in the fault."""
+    From folio_migrate_mapping() on the page cache has the destination, which nobody maps yet.  Who
+    meets that goes on to the fault, and sleeps there for its lock."""
     pfn = world.find(region, index)
-    if pfn is None:
-        return None
-    folio = world.folio(pfn)
-    if any(folio.migration_entries) or (NEW_PAGE in dict(folio.held) and not folio.mapcount):
-        return f"waiting for the migration of {folio.name} to end"
+    if pfn is not None and any(world.folio(pfn).migration_entries):
+        return f"waiting for the migration of {world.folio(pfn).name} to end"
     return None
 
 

@@ -214,10 +214,8 @@ class Scheduler(Frame):
 
     def _kinds(self) -> str:
         """Which kinds of failure were found in this situation, and of how many if it has a goal."""
-        level, outcome = (
-            self.chosen_level,
-            self.chosen_level.situation.full_outcome(self.trace.last),
-        )
+        level = self.chosen_level
+        outcome = level.situation.full_outcome(self.trace.last)
         found = self._found[level.situation]
         if fails(outcome) and outcome not in found:
             found.append(outcome)
